@@ -1,0 +1,1 @@
+"""Text in, events out: a library that knows nothing of Kafka."""

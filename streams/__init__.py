@@ -1,0 +1,1 @@
+"""Kafka, files, HTTP and the command line: everything around the coder."""
