@@ -1,32 +1,315 @@
-"""Every setting of eventwire, with its environment variable, default and one sentence."""
+"""Every setting of eventwire, with its type, limits, default and one sentence.
 
+A setting `name` is read from the variable EVENTWIRE_NAME; the command line wins over the
+environment, the environment over the default. Add one as a field of `Settings`; nothing else is
+needed. A `Secret` also comes from a file, EVENTWIRE_NAME_FILE, and never from an argument.
+"""
+
+import difflib
+import functools
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+import msgspec
+from msgspec import Meta, inspect
+
+from eventwire.models.ontology import ontology
+
+PREFIX = "EVENTWIRE_"
+
+DEAD_LETTER_ROOM = 1_048_576
+"""Bytes by which records we write may exceed an article: its headers, reason and origin."""
 
 
-class Settings(BaseSettings):
-    """Read from EVENTWIRE_* variables; keyword arguments (the command line) win over them."""
+class SettingsError(ValueError):
+    """A setting is unknown or wrong; the message is one line that names it."""
 
-    model_config = SettingsConfigDict(env_prefix="EVENTWIRE_", extra="forbid", frozen=True)
 
-    brokers: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, host:port, comma-separated.")
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How to talk to the brokers."
-    )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "SCRAM-SHA-512", description="SASL mechanism, where the protocol has SASL."
-    )
-    sasl_user: str | None = Field(None, description="SASL user.")
-    sasl_password: SecretStr | None = Field(None, description="SASL password.")
-    ssl_ca_file: Path | None = Field(None, description="CA certificates (PEM) that the brokers' are checked against.")
-    ssl_cert_file: Path | None = Field(None, description="Client certificate (PEM).")
-    ssl_key_file: Path | None = Field(None, description="Key of the client certificate (PEM).")
-    topic_prefix: str = Field("", description="Put before every topic name.")
-    group: str = Field("eventwire", description="Consumer group of the workers.")
-    routed_types: list[str] = Field(
-        ["capture", "summons", "denial"], description="Event types that also get a topic of their own."
-    )
-    min_confidence: float = Field(0.5, ge=0, le=1, description="Events below this probability are not published.")
+class Secret:
+    """A string that shows itself only when asked."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "********"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Made by `load` from strings; tests may also pass values of the declared types."""
+
+    brokers: Annotated[
+        str, Meta(description="Kafka bootstrap servers: host:port, comma-separated.")
+    ] = "127.0.0.1:9092"
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"],
+        Meta(description="How to talk to the brokers."),
+    ] = "PLAINTEXT"
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"],
+        Meta(description="SASL mechanism, where the protocol has SASL."),
+    ] = "SCRAM-SHA-512"
+    sasl_user: Annotated[str, Meta(description="SASL user.")] | None = None
+    sasl_password: Annotated[Secret, Meta(description="SASL password.")] | None = None
+    ssl_ca_file: (
+        Annotated[
+            Path,
+            Meta(description="CA certificates (PEM) that vouch for the brokers; unset: system's."),
+        ]
+        | None
+    ) = None
+    ssl_cert_file: Annotated[Path, Meta(description="Client certificate (PEM).")] | None = None
+    ssl_key_file: Annotated[Path, Meta(description="Key of that certificate (PEM).")] | None = None
+    ssl_key_password: (
+        Annotated[Secret, Meta(description="Password of that key, if it has one.")] | None
+    ) = None
+    connect_timeout: Annotated[
+        float, Meta(gt=0, le=600, description="Seconds to wait for the brokers' first answer.")
+    ] = 10.0
+
+    topic_prefix: Annotated[str, Meta(description="Put before every topic's name.")] = ""
+    partitions: Annotated[
+        int, Meta(ge=1, le=10_000, description="Partitions of the topics that eventwire creates.")
+    ] = 4
+    replication: (
+        Annotated[
+            int,
+            Meta(ge=1, le=100, description="Replicas of those topics; unset: as the broker likes."),
+        ]
+        | None
+    ) = None
+    article_max_bytes: Annotated[
+        int,
+        Meta(ge=1_000, le=500_000_000, description="Largest record of the articles topic, bytes."),
+    ] = 1_048_576
+    routed_types: Annotated[
+        tuple[str, ...],
+        Meta(description="Event types that also get a topic of their own, comma-separated."),
+    ] = ("capture", "summons", "denial")
+    group: Annotated[
+        str, Meta(min_length=1, max_length=200, description="Consumer group of the workers.")
+    ] = "eventwire"
+    min_confidence: Annotated[
+        float, Meta(ge=0, le=1, description="Events below this probability are not published.")
+    ] = 0.5
+
+    log_format: Annotated[
+        Literal["text", "json"], Meta(description="Logs on stderr, for people or as JSON lines.")
+    ] = "text"
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Least level that is logged."),
+    ] = "info"
+
+    def __post_init__(self) -> None:
+        for address in self.broker_list:
+            if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", address):
+                raise _wrong(variable("brokers"), "host:port, comma-separated", self.brokers)
+        # What Kafka allows in a topic's name; 249 is its limit, our longest own name has 45.
+        if not re.fullmatch(r"[A-Za-z0-9._-]{0,200}", self.topic_prefix):
+            raise _wrong(
+                variable("topic_prefix"),
+                "up to 200 letters, digits, '.', '_' and '-'",
+                self.topic_prefix,
+            )
+        for event_type in self.routed_types:
+            if event_type not in ontology().types:
+                near = difflib.get_close_matches(event_type, ontology().names, n=1)
+                raise SettingsError(
+                    f"{variable('routed_types')}: unknown event type {event_type!r}"
+                    + (f"; did you mean {near[0]}?" if near else "")
+                )
+        if self.security_protocol.startswith("SASL"):
+            for name in ("sasl_user", "sasl_password"):
+                if getattr(self, name) is None:
+                    raise SettingsError(
+                        f"{variable(name)}: expected a value, since "
+                        f"{variable('security_protocol')} is {self.security_protocol}"
+                    )
+        if (self.ssl_cert_file is None) != (self.ssl_key_file is None):
+            raise SettingsError(
+                f"{variable('ssl_cert_file')} and {variable('ssl_key_file')}: expected both or none"
+            )
+
+    @property
+    def broker_list(self) -> list[str]:
+        return [address.strip() for address in self.brokers.split(",")]
+
+    @property
+    def output_max_bytes(self) -> int:
+        """Largest record of the topics we write: dead letters hold an article and more."""
+        return self.article_max_bytes + DEAD_LETTER_ROOM
+
+
+class Explained(NamedTuple):
+    """A setting as `eventwire config` shows it."""
+
+    name: str
+    variable: str
+    value: str
+    """Masked if secret; empty if unset."""
+    origin: str
+    """command line, environment, default, or the file that a secret was read from."""
+    description: str
+
+
+def load(environment: Mapping[str, str], command_line: Mapping[str, str] | None = None) -> Settings:
+    """Settings from variables and `name: value` strings; raises SettingsError."""
+    return _read(environment, command_line or {})[0]
+
+
+def explain(
+    environment: Mapping[str, str], command_line: Mapping[str, str] | None = None
+) -> list[Explained]:
+    settings, origins = _read(environment, command_line or {})
+    return [
+        Explained(
+            name,
+            variable(name),
+            _shown(getattr(settings, name)),
+            origins.get(name, "default"),
+            description(name),
+        )
+        for name in Settings.__struct_fields__
+    ]
+
+
+def variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def description(name: str) -> str:
+    return _field(name).description
+
+
+def _read(
+    environment: Mapping[str, str], command_line: Mapping[str, str]
+) -> tuple[Settings, dict[str, str]]:
+    names = set(Settings.__struct_fields__)
+    files = {f"{name}_file": name for name in names if _is_secret(name)}
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+
+    given = [
+        (key.removeprefix(PREFIX).lower(), key, text, "environment")
+        for key, text in environment.items()
+        if key.startswith(PREFIX)
+    ] + [(name, name, text, "command line") for name, text in command_line.items()]
+    for name, said, text, origin in given:
+        if name in files:
+            target = files[name]
+            if target in values and origins[target] == origin:
+                raise SettingsError(f"{said}: expected it or {variable(target)}, got both")
+            values[target], origins[target] = _secret_file(said, text), f"file {text}"
+        elif name not in names:
+            raise SettingsError(f"{said}: unknown setting{_suggestion(said, names | set(files))}")
+        elif _is_secret(name) and origin == "command line":
+            raise SettingsError(
+                f"{said}: a secret is never read from an argument, which others on the machine "
+                f"can see; set {variable(name)} or {variable(name)}_FILE"
+            )
+        elif origins.get(name, origin).startswith("file"):
+            raise SettingsError(f"{said}: expected it or {said}_FILE, got both")
+        else:
+            values[name], origins[name] = _parse(name, said, text), origin
+    return Settings(**values), origins
+
+
+def _parse(name: str, said: str, text: str) -> Any:
+    kind, _, optional = _field(name)
+    if optional and not text:
+        return None
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    try:
+        return msgspec.convert(
+            parts if isinstance(kind, inspect.VarTupleType) else text,
+            Settings.__annotations__[name],
+            strict=False,
+            dec_hook=lambda type_, value: type_(value),  # Path and Secret
+        )
+    except msgspec.ValidationError:
+        raise _wrong(said, _expected(kind), text) from None
+
+
+def _wrong(said: str, expected: str, got: str) -> SettingsError:
+    return SettingsError(f"{said}: expected {expected}, got {got[:200]!r}")
+
+
+def _secret_file(said: str, path: str) -> Secret:
+    try:
+        # Editors and `echo` end a file with a newline that is not part of the secret.
+        return Secret(Path(path).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise SettingsError(f"{said}: cannot read the file {path!r}: {reason}") from None
+
+
+def _suggestion(said: str, names: set[str]) -> str:
+    known = {variable(name) for name in names} if said.startswith(PREFIX) else names
+    near = difflib.get_close_matches(said, known, n=1, cutoff=0.7)
+    return f"; did you mean {near[0]}?" if near else "; `eventwire config` lists all"
+
+
+def _expected(kind: inspect.Type) -> str:
+    match kind:
+        case inspect.LiteralType(values=values):
+            return "one of " + ", ".join(str(value) for value in values)
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType() | inspect.FloatType():
+            what = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+            limits = [
+                f"{word} {limit:g}" if isinstance(limit, float) else f"{word} {limit}"
+                for word, limit in (
+                    ("at least", kind.ge),
+                    ("above", kind.gt),
+                    ("at most", kind.le),
+                    ("below", kind.lt),
+                )
+                if limit is not None
+            ]
+            return " ".join([what, " and ".join(limits)]).strip()
+        case inspect.StrType(min_length=least, max_length=most):
+            return f"text of {least or 0} to {most or 'any number of'} characters"
+    return "another value"
+
+
+def _is_secret(name: str) -> bool:
+    kind = _field(name).kind
+    return isinstance(kind, inspect.CustomType) and kind.cls is Secret
+
+
+class _Field(NamedTuple):
+    kind: inspect.Type
+    description: str
+    optional: bool
+
+
+@functools.cache
+def _field(name: str) -> _Field:
+    kind = inspect.type_info(Settings.__annotations__[name])
+    optional = isinstance(kind, inspect.UnionType)
+    if isinstance(kind, inspect.UnionType):  # X | None
+        kind = next(k for k in kind.types if not isinstance(k, inspect.NoneType))
+    if not isinstance(kind, inspect.Metadata):
+        raise TypeError(f"Settings.{name}: expected Annotated[…, Meta(description=…)]")
+    return _Field(kind.type, str((kind.extra_json_schema or {})["description"]), optional)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)
