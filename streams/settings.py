@@ -104,6 +104,78 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, Meta(ge=0, le=1, description="Events below this probability are not published.")
     ] = 0.5
 
+    coder: Annotated[
+        str,
+        Meta(
+            description="What codes the articles, as module:function; the child process calls it."
+        ),
+    ] = "eventwire.models.coder:load_coder"
+    model: (
+        Annotated[Path, Meta(description="Folder of the model; unset: the one that ships.")] | None
+    ) = None
+    coder_threads: (
+        Annotated[
+            int, Meta(ge=1, le=1024, description="CPU threads of the coder; unset: measured.")
+        ]
+        | None
+    ) = None
+    coder_start_timeout: Annotated[
+        float, Meta(gt=0, le=3600, description="Seconds the model may take to load and warm up.")
+    ] = 300.0
+    coder_timeout: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds a batch may take beyond ten times its estimate."),
+    ] = 60.0
+    batch_seconds: Annotated[
+        float, Meta(gt=0, le=60, description="Estimated work of a batch of articles, seconds.")
+    ] = 1.0
+    linger: Annotated[
+        float,
+        Meta(ge=0, le=10, description="Seconds an article waits for others to join its batch."),
+    ] = 0.05
+    ledger_entries: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=100_000_000,
+            description="Coded articles a worker remembers, about 400 bytes each.",
+        ),
+    ] = 100_000
+    publish_timeout: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="Seconds to go on trying to publish before the worker stops.",
+        ),
+    ] = 300.0
+    session_timeout: Annotated[
+        float,
+        Meta(ge=1, le=1800, description="Seconds of silence after which a worker counts as dead."),
+    ] = 10.0
+    heartbeat: Annotated[
+        float,
+        Meta(gt=0, le=600, description="Seconds between a worker's signs of life to the group."),
+    ] = 2.5
+    http_host: Annotated[
+        str, Meta(min_length=1, description="Address of the worker's /metrics and /health.")
+    ] = "127.0.0.1"
+    http_port: Annotated[
+        int, Meta(ge=0, le=65_535, description="Port of /metrics and /health; 0: a free one.")
+    ] = 9464
+    progress_timeout: Annotated[
+        float,
+        Meta(
+            gt=0,
+            le=86_400,
+            description="Seconds without a commit, while articles wait, to be called dead.",
+        ),
+    ] = 600.0
+    shutdown_timeout: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="Seconds to finish and commit after being told to stop."),
+    ] = 20.0
+
     log_format: Annotated[
         Literal["text", "json"], Meta(description="Logs on stderr, for people or as JSON lines.")
     ] = "text"
@@ -137,6 +209,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                         f"{variable(name)}: expected a value, since "
                         f"{variable('security_protocol')} is {self.security_protocol}"
                     )
+        if self.heartbeat >= self.session_timeout:
+            raise SettingsError(
+                f"{variable('heartbeat')}: expected less than {variable('session_timeout')}, "
+                f"{self.session_timeout:g}, got {self.heartbeat:g}"
+            )
         if (self.ssl_cert_file is None) != (self.ssl_key_file is None):
             raise SettingsError(
                 f"{variable('ssl_cert_file')} and {variable('ssl_key_file')}: expected both or none"
