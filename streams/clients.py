@@ -1,0 +1,225 @@
+"""Connections to Kafka for the tools (kafka-python), and the TLS context the worker shares.
+
+Whatever goes wrong on the way to the brokers is a `BrokerError`: one line with the address, the
+reason and the settings to look at.
+"""
+
+import contextlib
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import KafkaError, KafkaTimeoutError
+
+from eventwire.streams.settings import Settings, variable
+
+Client = TypeVar("Client")
+
+
+class BrokerError(Exception):
+    """The brokers cannot be used; the message is one line that says what to do."""
+
+
+def admin(settings: Settings) -> KafkaAdminClient:
+    return _connect(settings, lambda: KafkaAdminClient(**client_options(settings)))
+
+
+def producer(settings: Settings) -> KafkaProducer:
+    """A producer that waits for all replicas; look at every future that its `send` returns."""
+    return _connect(
+        settings,
+        lambda: KafkaProducer(
+            **client_options(settings),
+            acks="all",
+            # One record of the largest size, and the 61 bytes of a batch around it.
+            max_request_size=settings.output_max_bytes + 1024,
+            allow_auto_create_topics=False,
+            linger_ms=5,
+            request_timeout_ms=15_000,
+            delivery_timeout_ms=30_000,
+            max_block_ms=15_000,
+        ),
+    )
+
+
+def reader(settings: Settings, topics: list[str], *, from_beginning: bool) -> KafkaConsumer:
+    """A consumer of every partition of `topics`, outside any group: it commits nothing.
+
+    Its first `poll` continues from where the topics end now, or from their beginning.
+    """
+    consumer = _connect(
+        settings,
+        lambda: KafkaConsumer(
+            **client_options(settings),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest" if from_beginning else "latest",
+            allow_auto_create_topics=False,
+            max_partition_fetch_bytes=settings.output_max_bytes,
+        ),
+    )
+    partitions = []
+    for topic in topics:
+        numbers = consumer.partitions_for_topic(topic)
+        if not numbers:
+            consumer.close()
+            raise missing_topic(settings, topic)
+        partitions += [TopicPartition(topic, number) for number in sorted(numbers)]
+    consumer.assign(partitions)
+    if from_beginning:
+        consumer.seek_to_beginning()
+    else:
+        consumer.seek_to_end()
+        for partition in partitions:  # now, not at the first poll: nothing is missed
+            consumer.position(partition)
+    return consumer
+
+
+def missing_topic(settings: Settings, topic: str) -> BrokerError:
+    return BrokerError(
+        f"topic {topic} does not exist on {settings.brokers}: `eventwire topics` creates it"
+        f" (its prefix comes from {variable('topic_prefix')})"
+    )
+
+
+def ssl_context(settings: Settings) -> ssl.SSLContext | None:
+    """The TLS context, None where the protocol has no TLS; raises BrokerError."""
+    if not settings.security_protocol.endswith("SSL"):
+        return None
+    said = variable("ssl_ca_file")
+    try:
+        context = ssl.create_default_context(cafile=settings.ssl_ca_file)
+        if settings.ssl_cert_file is not None:
+            said = f"{variable('ssl_cert_file')}, {variable('ssl_key_file')}"
+            password = settings.ssl_key_password
+            context.load_cert_chain(
+                settings.ssl_cert_file,
+                settings.ssl_key_file,
+                # Without a password OpenSSL would ask for one on the terminal.
+                password=password.reveal() if password else "",
+            )
+    except (OSError, ssl.SSLError) as error:
+        raise BrokerError(f"{said}: expected PEM files that match: {error}") from error
+    return context
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Where the brokers are and how to talk to them, in kafka-python's words."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.broker_list,
+        "bootstrap_timeout_ms": int(settings.connect_timeout * 1000),
+        "client_id": "eventwire",
+        "security_protocol": settings.security_protocol,
+        "ssl_context": ssl_context(settings),
+    }
+    if settings.security_protocol.startswith("SASL"):
+        assert settings.sasl_password is not None  # Settings checks it
+        options |= {
+            "sasl_mechanism": settings.sasl_mechanism,
+            "sasl_plain_username": settings.sasl_user,
+            "sasl_plain_password": settings.sasl_password.reveal(),
+        }
+    return options
+
+
+def _connect(settings: Settings, make: Callable[[], Client]) -> Client:
+    _greet(settings)
+    with _last_failure() as failures:
+        try:
+            return make()
+        except KafkaTimeoutError as error:
+            raise BrokerError(_refusal(settings, failures[-1] if failures else None)) from error
+        except KafkaError as error:
+            raise BrokerError(f"Kafka at {settings.brokers}: {error}") from error
+
+
+def _greet(settings: Settings) -> None:
+    """Open and close a connection, and its TLS, to any of the brokers.
+
+    kafka-python retries without a reason given, and waits on for ever where TLS meets a plain
+    listener; a socket of our own fails at once and tells why.
+    """
+    context = ssl_context(settings)
+    deadline = time.monotonic() + settings.connect_timeout
+    reason: Exception = TimeoutError()
+    for address in settings.broker_list:
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        seconds = max(deadline - time.monotonic(), 0.1)
+        try:
+            with socket.create_connection((host, int(port)), timeout=seconds) as plain:
+                _shake_hands(settings, context, plain, host)
+        except (OSError, OverflowError) as error:
+            reason = error
+        else:
+            return
+    why = "no answer" if isinstance(reason, TimeoutError) else _words(reason)
+    raise BrokerError(
+        f"cannot reach Kafka at {settings.brokers}: {why};"
+        f" set {variable('brokers')} or --brokers, or start one with `eventwire broker`"
+    ) from reason
+
+
+def _shake_hands(
+    settings: Settings, context: ssl.SSLContext | None, plain: socket.socket, host: str
+) -> None:
+    if context is None:
+        return
+    try:
+        context.wrap_socket(plain, server_hostname=host).close()
+    except OSError as error:  # ssl.SSLError is one
+        why = "no answer" if isinstance(error, TimeoutError) else str(error)
+        raise BrokerError(
+            f"no TLS with Kafka at {settings.brokers}: {why}"
+            f" ({variable('security_protocol')} is {settings.security_protocol},"
+            f" {variable('ssl_ca_file')} is {settings.ssl_ca_file or 'unset'})"
+        ) from error
+
+
+def _refusal(settings: Settings, failure: Exception | None) -> str:
+    """Why brokers that accept connections gave no metadata."""
+    if settings.security_protocol.startswith("SASL"):
+        return (
+            f"Kafka at {settings.brokers} did not let user {settings.sasl_user!r} in"
+            f" ({variable('sasl_user')}, {variable('sasl_password')},"
+            f" {variable('sasl_mechanism')} is {settings.sasl_mechanism})"
+            + (f": {_words(failure)}" if isinstance(failure, KafkaError) else "")
+        )
+    return (
+        f"{settings.brokers} accepts connections but does not answer as Kafka does with"
+        f" {variable('security_protocol')} {settings.security_protocol}: is it Kafka,"
+        " and does it expect TLS or a password?"
+    )
+
+
+def _words(error: Exception) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+@contextlib.contextmanager
+def _last_failure() -> Iterator[list[Exception]]:
+    """Exceptions that kafka-python's connection code logs, and hides from its caller."""
+    failures: list[Exception] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            arguments = record.args if isinstance(record.args, tuple) else ()
+            failures.extend(a for a in arguments if isinstance(a, Exception))
+
+    logger, handler = logging.getLogger("kafka"), Collect(logging.WARNING)
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    if logger.getEffectiveLevel() > logging.DEBUG:  # --debug shows all of it as it comes
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+    try:
+        yield failures
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
