@@ -1,0 +1,133 @@
+"""Feeds: files of articles, one JSON object a line, plain or gzip.
+
+Every line becomes a `Line`, good or bad, in constant memory; a byte order mark, CR LF and blank
+lines are tolerated, and the count of lines read, skipped and failed is the count of lines there.
+"""
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
+
+from eventwire.models.records import Article
+from eventwire.streams.decode import Refusal, decode
+
+STDIN = "-"
+
+
+class FeedError(Exception):
+    """A feed cannot be read, or not to its end; the message is one line that names it."""
+
+
+class Line(NamedTuple):
+    """A line of a feed that is not blank."""
+
+    where: str
+    """File and line number, as in `feed.jsonl:12`."""
+    raw: bytes
+    """As it is in the file, without line end. Cut, if it is longer than allowed."""
+    article: Article | Refusal
+
+
+@dataclass
+class Counts:
+    """read + skipped + failed = lines."""
+
+    lines: int = 0
+    read: int = 0
+    skipped: int = 0
+    """Blank lines."""
+    failed: int = 0
+    """Lines that hold no article."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.lines} lines: {self.read} articles, {self.skipped} blank, {self.failed} failed"
+        )
+
+
+class Feed:
+    """The lines of one feed, read as they are asked for; `counts` grows with them."""
+
+    def __init__(self, name: str, file: BinaryIO, *, max_bytes: int) -> None:
+        self.name = name
+        self.counts = Counts()
+        self._file = file
+        self._max_bytes = max_bytes
+
+    def __iter__(self) -> Iterator[Line]:
+        """Raises FeedError where the file turns out to be damaged."""
+        counts = self.counts
+        for raw in self._raw_lines():
+            counts.lines += 1
+            if not raw.strip():
+                counts.skipped += 1
+                continue
+            where = f"{self.name}:{counts.lines}"
+            article = decode(raw, (), where=where, max_bytes=self._max_bytes)
+            if isinstance(article, Refusal):
+                counts.failed += 1
+            else:
+                counts.read += 1
+            yield Line(where, raw, article)
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        # Enough to see that a line is too long, its byte order mark and line end included.
+        limit = self._max_bytes + 6
+        try:
+            while line := self._file.readline(limit):
+                end = line
+                while len(end) == limit and not end.endswith(b"\n"):
+                    end = self._file.readline(limit)
+                if not self.counts.lines:
+                    line = _without_mark(line, self.name)
+                yield line.removesuffix(b"\n").removesuffix(b"\r")
+        except (OSError, EOFError, zlib.error) as error:
+            raise FeedError(
+                f"{self.name}: damaged after line {self.counts.lines}: {_words(error)}"
+            ) from error
+
+
+@contextmanager
+def open_feed(path: str, *, max_bytes: int) -> Iterator[Feed]:
+    """The feed at `path`, `-` for stdin; lines over `max_bytes` are refused.
+
+    Raises FeedError.
+    """
+    name = "stdin" if path == STDIN else Path(path).name
+    try:
+        plain = sys.stdin.buffer if path == STDIN else Path(path).open("rb")  # noqa: SIM115
+        zipped = cast(io.BufferedReader, plain).peek(2)[:2] == b"\x1f\x8b"
+    except OSError as error:
+        raise FeedError(f"cannot read the feed {path}: {_words(error)}") from error
+    with plain:
+        file = cast(BinaryIO, gzip.open(plain)) if zipped else plain  # noqa: SIM115
+        yield Feed(name, file, max_bytes=max_bytes)
+
+
+def published(article: Article) -> datetime | None:
+    """When the article says it was published, in UTC; None where it does not or not in ISO 8601.
+
+    A bare date is its midnight, a time without zone is taken for UTC.
+    """
+    try:
+        time = datetime.fromisoformat((article.published_at or "").strip())
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _without_mark(line: bytes, name: str) -> bytes:
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise FeedError(f"{name} is UTF-16: expected UTF-8, as `iconv -f UTF-16 -t UTF-8` makes it")
+    return line.removeprefix(b"\xef\xbb\xbf")
+
+
+def _words(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

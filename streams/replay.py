@@ -1,0 +1,140 @@
+"""Send a feed to the articles topic, as fast as the brokers take it or at the pace of its news."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+from urllib.parse import quote
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+from kafka.producer.future import FutureRecordMetadata
+
+from eventwire.models.records import Article
+from eventwire.streams.clients import BrokerError, missing_topic
+from eventwire.streams.decode import Refusal
+from eventwire.streams.feeds import Feed, Line, published
+from eventwire.streams.outputs import RUN_ID_HEADER, Record, timestamp
+from eventwire.streams.settings import Settings, variable
+from eventwire.streams.topics import topics
+
+CE_TYPE_ARTICLE = "news.article.v1"
+
+MAX_UNACKNOWLEDGED = 1000
+"""Records sent and not acknowledged, which the memory holds: 16 MB of usual articles."""
+
+
+class Unsent(NamedTuple):
+    """A line that was not sent, since no record of the topic may be so large."""
+
+    where: str
+    reason: str
+
+
+@dataclass
+class Pacer:
+    """Waits until it is an article's turn: `speed` seconds of news a second, 0 for no waiting.
+
+    Articles without a time of publication, or older than one that was sent, go at once.
+    """
+
+    speed: float
+    clock: Callable[[], float] = time.monotonic
+    """Seconds."""
+    sleep: Callable[[float], None] = time.sleep
+    _origin: float | None = None
+    """Clock reading at which the news of the year 1970 would have been sent."""
+
+    def wait(self, article: Article | Refusal) -> None:
+        moment = published(article) if isinstance(article, Article) else None
+        if not self.speed or moment is None:
+            return
+        due = moment.timestamp() / self.speed
+        if self._origin is None:
+            self._origin = self.clock() - due
+        self.sleep(max(0.0, self._origin + due - self.clock()))
+
+
+def article_record(line: Line, feed_name: str, run_id: str, topic: str) -> Record:
+    """A line as a record: the value as it is in the feed, CloudEvents headers around it.
+
+    A line that holds no article is sent all the same, to end as a dead letter: a replay hides
+    nothing.
+    """
+    article = line.article if isinstance(line.article, Article) else None
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": article.id if article else line.where,
+        "ce_source": f"urn:eventwire:feed:{quote(feed_name)}",
+        "ce_type": CE_TYPE_ARTICLE,
+        "content-type": "application/json",
+        RUN_ID_HEADER: run_id,
+    }
+    if article and (moment := published(article)):
+        attributes["ce_time"] = timestamp(moment)
+    return Record(
+        topic,
+        article.id.encode() if article else None,
+        line.raw,
+        [(name, text.encode()) for name, text in attributes.items()],
+    )
+
+
+def replay(
+    settings: Settings,
+    feed: Feed,
+    producer: KafkaProducer,
+    *,
+    run_id: str,
+    pacer: Pacer,
+    limit: int | None = None,
+) -> Iterator[Line | Unsent]:
+    """Send the lines of `feed`; yields each when the brokers have acknowledged it.
+
+    Raises BrokerError for the first that they do not.
+    """
+    topic = topics(settings).articles.name
+    waiting: deque[tuple[Line, FutureRecordMetadata]] = deque()
+    for line in islice(feed, limit):
+        record = article_record(line, feed.name, run_id, topic)
+        if record.size > settings.article_max_bytes:
+            yield Unsent(
+                line.where,
+                f"expected a record of at most {settings.article_max_bytes:,} bytes"
+                f" ({variable('article_max_bytes')}), got {record.size:,}",
+            )
+            continue
+        pacer.wait(line.article)
+        waiting.append((line, _send(settings, producer, line, record)))
+        while waiting and (len(waiting) > MAX_UNACKNOWLEDGED or waiting[0][1].is_done):
+            yield _acknowledged(settings, *waiting.popleft())
+    while waiting:
+        yield _acknowledged(settings, *waiting.popleft())
+
+
+def _send(
+    settings: Settings, producer: KafkaProducer, line: Line, record: Record
+) -> FutureRecordMetadata:
+    try:
+        return producer.send(record.topic, record.value, key=record.key, headers=record.headers)
+    except KafkaError as error:
+        raise _failure(settings, line, error) from error
+
+
+def _acknowledged(settings: Settings, line: Line, future: FutureRecordMetadata) -> Line:
+    try:
+        future.get()  # the producer's delivery timeout bounds it
+    except KafkaError as error:
+        raise _failure(settings, line, error) from error
+    return line
+
+
+def _failure(settings: Settings, line: Line, error: KafkaError) -> BrokerError:
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return missing_topic(settings, topics(settings).articles.name)
+    return BrokerError(
+        f"{line.where}: not acknowledged by {settings.brokers}: {error};"
+        " what was sent before it is on the topic"
+    )

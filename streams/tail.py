@@ -1,0 +1,119 @@
+"""Events as they arrive, a line each for people or as they are for programs."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from eventwire.models.records import Event, Span
+from eventwire.streams import clients
+from eventwire.streams.settings import Settings
+from eventwire.streams.topics import topics
+
+EVIDENCE_CHARACTERS = 110
+"""Of the sentence, around the trigger, in a line for people."""
+
+_BLANK = re.compile(r"\s+")
+# C0 and C1 controls, and what turns the direction of writing: a terminal would obey them.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+_DIM, _BOLD, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which events to show; an empty set of types or statuses lets all pass."""
+
+    types: frozenset[str] = field(default_factory=frozenset)
+    statuses: frozenset[str] = field(default_factory=frozenset)
+    min_confidence: float = 0.0
+
+    def __call__(self, event: Event) -> bool:
+        return (
+            (not self.types or event.event_type in self.types)
+            and (not self.statuses or event.status in self.statuses)
+            and event.confidence >= self.min_confidence
+        )
+
+
+def tail(settings: Settings, *, from_beginning: bool) -> Iterator[tuple[bytes, Event | None]]:
+    """Key or value and event of every record of the events topic, without end.
+
+    A retraction has no event, and its key instead of a value. Records that are not events, as
+    another producer may have sent, are skipped.
+    """
+    topic = topics(settings).events.name
+    with clients.reader(settings, [topic], from_beginning=from_beginning) as consumer:
+        for record in consumer:
+            if record.value is None:
+                yield record.key or b"", None
+                continue
+            try:
+                event = msgspec.json.decode(record.value, type=Event)
+            except msgspec.MsgspecError:
+                continue
+            yield record.value, event
+
+
+def line(event: Event, *, color: bool = False) -> str:
+    """One line: time, type, who -> whom, where, status, confidence, evidence."""
+    paint: Callable[[str, str], str] = (
+        (lambda style, text: f"{style}{text}{_PLAIN}") if color else (lambda _, text: text)
+    )
+    who, whom = _names(event.actors), _names(event.targets)
+    where = f" @ {_names(event.places)}" if event.places else ""
+    return "  ".join(
+        [
+            paint(_DIM, _time(event)),
+            paint(_BOLD, f"{visible(event.event_type):<16}"),
+            f"{who} -> {whom}{where}",
+            f"{visible(event.status)} {event.confidence:.2f}",
+            paint(_DIM, f"“{_evidence(event)}”"),
+        ]
+    )
+
+
+def retraction_line(key: bytes) -> str:
+    return f"retracted  {visible(key.decode(errors='replace'))}"
+
+
+def visible(text: str) -> str:
+    """On one line, with what a terminal would obey spelt out as `\\x1b`."""
+    return _CONTROL.sub(_escape, _BLANK.sub(" ", text)).strip()
+
+
+def harmless_json(value: bytes) -> str:
+    """JSON of the same meaning without controls; JSON itself only escapes those of ASCII."""
+    return _CONTROL.sub(lambda m: f"\\u{ord(m[0]):04x}", value.decode(errors="replace").strip())
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+
+
+def _names(spans: Sequence[Span]) -> str:
+    return ", ".join(visible(span.text) for span in spans) or "?"
+
+
+def _time(event: Event) -> str:
+    """When the article was published, else when the event was detected: to the minute."""
+    return visible((event.not_after or event.detected_at)[:16].replace("T", " "))
+
+
+def _evidence(event: Event) -> str:
+    """The sentence, or what of it is around the trigger."""
+    sentence, offset = event.evidence.sentence, event.evidence.start
+    if len(sentence) <= EVIDENCE_CHARACTERS:
+        return visible(sentence)
+    middle = (event.trigger.start + event.trigger.end) // 2 - offset
+    start = min(max(0, middle - EVIDENCE_CHARACTERS // 2), len(sentence) - EVIDENCE_CHARACTERS)
+    end = start + EVIDENCE_CHARACTERS
+    if start and (blank := sentence.find(" ", start, middle)) >= 0:  # do not begin within a word
+        start = blank + 1
+    if end < len(sentence) and (blank := sentence.rfind(" ", middle, end)) > start:
+        end = blank
+    return (
+        ("…" if start else "") + visible(sentence[start:end]) + ("…" if end < len(sentence) else "")
+    )
