@@ -28,9 +28,10 @@ def admin(settings: Settings) -> KafkaAdminClient:
     return _connect(settings, lambda: KafkaAdminClient(**client_options(settings)))
 
 
-def producer(settings: Settings) -> KafkaProducer:
+@contextlib.contextmanager
+def producer(settings: Settings) -> Iterator[KafkaProducer]:
     """A producer that waits for all replicas; look at every future that its `send` returns."""
-    return _connect(
+    client = _connect(
         settings,
         lambda: KafkaProducer(
             **client_options(settings),
@@ -44,6 +45,10 @@ def producer(settings: Settings) -> KafkaProducer:
             max_block_ms=15_000,
         ),
     )
+    try:
+        yield client
+    finally:
+        client.close(timeout=1)  # it would wait for ever for brokers that are gone
 
 
 def reader(settings: Settings, topics: list[str], *, from_beginning: bool) -> KafkaConsumer:

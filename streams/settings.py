@@ -262,6 +262,15 @@ def explain(
     ]
 
 
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Variables that give a child process the same settings; secrets are in plain text."""
+    values = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    return {
+        variable(name): value.reveal() if isinstance(value, Secret) else _shown(value)
+        for name, value in values.items()
+    }
+
+
 def variable(name: str) -> str:
     return PREFIX + name.upper()
 

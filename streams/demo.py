@@ -1,0 +1,199 @@
+"""The whole path on one machine: broker, worker, replay and consumer, gone again at the end."""
+
+import contextlib
+import logging
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+from kafka import KafkaConsumer
+
+from eventwire.models.records import Event
+from eventwire.streams import clients
+from eventwire.streams.children import Child
+from eventwire.streams.embedded import EmbeddedBroker
+from eventwire.streams.feeds import Feed, Line
+from eventwire.streams.outputs import LedgerRecord
+from eventwire.streams.replay import Pacer, Unsent, replay
+from eventwire.streams.settings import Settings, to_environment
+from eventwire.streams.topics import create_missing, topics
+
+log = logging.getLogger(__name__)
+
+SENT_AT_ONCE = 100
+"""Lines sent between two looks at what has arrived."""
+WORKER_GRACE = 8.0
+"""Seconds from asking the worker to stop to killing it: nothing of a demo has to be kept."""
+
+
+class DemoError(Exception):
+    """The demo could not go on; the message is one line."""
+
+
+class Accounts:
+    """What became of every message that was sent, from the ledger and from the events seen."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.unsent = 0
+        """Lines too large for the topic."""
+        self._ledger: dict[tuple[int, int], LedgerRecord] = {}
+        """By partition and offset of the message: a record that comes twice counts once."""
+        self._expected: set[str] = set()
+        self._seen: set[str] = set()
+
+    def coded(self, record: LedgerRecord) -> None:
+        self._ledger[record.partition, record.offset] = record
+        self._expected.update(record.event_ids)
+
+    def arrived(self, event_id: str) -> bool:
+        """False for an event that had arrived before."""
+        new = event_id not in self._seen
+        self._seen.add(event_id)
+        return new
+
+    @property
+    def complete(self) -> bool:
+        return len(self._ledger) >= self.sent and self._expected <= self._seen
+
+    def summary(self, seconds: float) -> str:
+        outcomes = [record.outcome for record in self._ledger.values()]
+        parts = [
+            f"{self.sent + self.unsent} articles",
+            f"{len(self._seen)} events",
+            f"{outcomes.count('no_event')} without event",
+            f"{outcomes.count('dead_letter')} dead letters",
+        ]
+        for count, what in (
+            (outcomes.count("unsupported_language"), "not English"),
+            (outcomes.count("duplicate"), "duplicates"),
+            (self.unsent, "too large to send"),
+        ):
+            if count:
+                parts.append(f"{count} {what}")
+        return ", ".join(parts) + f" in {seconds:.1f} s"
+
+
+def demo(
+    settings: Settings,
+    feed: Feed,
+    *,
+    environment: Mapping[str, str],
+    show: Callable[[Event], None],
+    debug: bool = False,
+) -> str:
+    """Run all lines of `feed` through a broker and a worker of its own; returns the summary.
+
+    `show` gets every event once, as it arrives. Raises DemoError, BrokerError or FeedError; in
+    every case, an interruption included, nothing is left running.
+    """
+    began = time.monotonic()
+    with ExitStack() as stack:
+        broker = stack.enter_context(EmbeddedBroker())
+        local = on_embedded_broker(settings, broker.address)
+        named = topics(local)
+        create_missing(local)
+        log.info("broker on %s; the worker loads its model", broker.address)
+        worker = stack.enter_context(_worker(local, environment, debug=debug))
+        consumer = stack.enter_context(
+            clients.reader(
+                local,
+                [named.events.name, named.codings.name],
+                from_beginning=True,
+            )
+        )
+        producer = stack.enter_context(clients.producer(local))
+        sending = replay(local, feed, producer, run_id=f"demo-{uuid.uuid4()}", pacer=Pacer(0))
+        accounts = Accounts()
+        more = True
+        while more or not accounts.complete:
+            worker.check()
+            if not broker.running:
+                raise DemoError(f"the embedded broker ended: {broker.last_words}")
+            more = more and _send_some(sending, accounts)
+            for event in _receive(
+                consumer, named.codings.name, accounts, wait=0.0 if more else 0.1
+            ):
+                show(event)
+    return accounts.summary(time.monotonic() - began)
+
+
+def on_embedded_broker(settings: Settings, address: str) -> Settings:
+    """The same settings, but for what belongs to another broker or another worker."""
+    own = Settings(brokers=address, http_port=0)
+    replaced = (
+        "brokers security_protocol sasl_user sasl_password ssl_ca_file ssl_cert_file ssl_key_file"
+        " ssl_key_password topic_prefix replication group http_host http_port"
+    )
+    return msgspec.structs.replace(
+        settings, **{name: getattr(own, name) for name in replaced.split()}
+    )
+
+
+class _Worker:
+    def __init__(self, child: Child, log_file: Path) -> None:
+        self._child = child
+        self._log_file = log_file
+
+    def check(self) -> None:
+        """Raises DemoError with the last line that the worker has written, if it has ended."""
+        if (status := self._child.exit_status) is None:
+            return
+        lines = self._log_file.read_text(errors="replace").split("\n")
+        reason = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
+        raise DemoError(f"the worker ended with status {status}: {reason.strip()}")
+
+
+@contextlib.contextmanager
+def _worker(
+    settings: Settings, environment: Mapping[str, str], *, debug: bool
+) -> Iterator[_Worker]:
+    with tempfile.TemporaryDirectory(prefix="eventwire-demo-") as folder:
+        log_file = Path(folder, "worker.log")
+        with log_file.open("wb") as file:
+            child = Child(
+                # -P: what lies in the user's folder is not to be imported.
+                [sys.executable, "-P", "-m", "eventwire.streams.cli", "worker"]
+                + ["--debug"] * debug,
+                log=sys.stderr.buffer if debug else file,
+                environment={
+                    **{k: v for k, v in environment.items() if not k.startswith("EVENTWIRE_")},
+                    **to_environment(msgspec.structs.replace(settings, log_format="text")),
+                    "TMPDIR": folder,
+                },
+                grace=WORKER_GRACE,
+            )
+        with child:
+            yield _Worker(child, log_file)
+
+
+def _send_some(sending: Iterator[Line | Unsent], accounts: Accounts) -> bool:
+    """Send the next lines; False if there were none left."""
+    sent = list(islice(sending, SENT_AT_ONCE))
+    for line in sent:
+        if isinstance(line, Unsent):
+            accounts.unsent += 1
+            log.warning("%s: not sent: %s", line.where, line.reason)
+        else:
+            accounts.sent += 1
+    return bool(sent)
+
+
+def _receive(consumer: KafkaConsumer, codings: str, accounts: Accounts, wait: float) -> list[Event]:
+    """New events among what arrives within `wait` seconds."""
+    events = []
+    for records in consumer.poll(timeout_ms=int(wait * 1000)).values():
+        for record in records:
+            if record.topic == codings:
+                accounts.coded(msgspec.json.decode(record.value, type=LedgerRecord))
+            elif record.value is not None:
+                event = msgspec.json.decode(record.value, type=Event)
+                if accounts.arrived(event.event_id):
+                    events.append(event)
+    return events
