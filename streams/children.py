@@ -50,6 +50,10 @@ class Child:
         status = self._process.poll()
         return status if status is None or status <= 128 else 128 - status
 
+    def wait(self) -> None:
+        """Until it ends."""
+        self._process.wait()
+
     def stop(self) -> int:
         """SIGTERM, SIGKILL after the grace; returns the exit status."""
         if self._process.poll() is None:

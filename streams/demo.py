@@ -145,9 +145,18 @@ class _Worker:
         """Raises DemoError with the last line that the worker has written, if it has ended."""
         if (status := self._child.exit_status) is None:
             return
-        lines = self._log_file.read_text(errors="replace").split("\n")
-        reason = next((line for line in reversed(lines) if line.strip()), "it wrote nothing")
-        raise DemoError(f"the worker ended with status {status}: {reason.strip()}")
+        lines = self._log_file.read_text(errors="replace").strip().split("\n")
+        raise DemoError(f"the worker ended with status {status}: {_reason(lines)}")
+
+
+def _reason(log_lines: list[str]) -> str:
+    """The last error in a log of JSON lines, else what Python or a library wrote last."""
+    for line in reversed(log_lines):
+        with contextlib.suppress(msgspec.MsgspecError):
+            entry = msgspec.json.decode(line, type=dict[str, str])
+            if entry.get("level") == "error":
+                return entry["message"]
+    return log_lines[-1].strip() or "it wrote nothing"
 
 
 @contextlib.contextmanager
@@ -164,7 +173,7 @@ def _worker(
                 log=sys.stderr.buffer if debug else file,
                 environment={
                     **{k: v for k, v in environment.items() if not k.startswith("EVENTWIRE_")},
-                    **to_environment(msgspec.structs.replace(settings, log_format="text")),
+                    **to_environment(msgspec.structs.replace(settings, log_format="json")),
                     "TMPDIR": folder,
                 },
                 grace=WORKER_GRACE,

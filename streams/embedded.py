@@ -59,6 +59,10 @@ class EmbeddedBroker:
         lines = [line for line in text.splitlines() if "ERROR" in line or "panicked" in line]
         return (lines or text.splitlines() or [""])[-1].strip()
 
+    def wait(self) -> None:
+        """Until it ends."""
+        self._child.wait()
+
     def stop(self) -> None:
         self._child.stop()
         self._log.close()

@@ -1,39 +1,57 @@
-"""Logs on stderr, as text for people or as JSON lines for machines."""
+"""Logs on stderr: text for people, or JSON lines."""
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import TextIO
 
 from eventwire.streams.settings import Settings
 
+QUIET = {
+    # They log every rebalance step as a warning or at length; ours say it in a line.
+    "faust": logging.WARNING,
+    "mode": logging.WARNING,
+    "aiokafka": logging.WARNING,
+    "aiokafka.consumer.group_coordinator": logging.ERROR,
+    # Ours tell what a lost connection means; it would tell every attempt.
+    "kafka": logging.ERROR,
+    "asyncio": logging.WARNING,
+}
+"""Least levels of libraries, unless everything is asked for with debug."""
 
-def configure(settings: Settings, *, debug: bool = False) -> None:
-    """Send all logging to stderr in the format and from the level of the settings."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if settings.log_format == "json" else Text())
+
+def configure(
+    settings: Settings, stream: TextIO | None = None, *, debug: bool = False, stamped: bool = True
+) -> None:
+    """Replace the root logger's handlers; stdout is for results only.
+
+    `stamped` puts time and level before a line of text, as a service needs and a tool does not.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Json() if settings.log_format == "json" else _text(stamped))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else settings.log_level.upper())
-    # kafka-python warns of every reconnection; what matters is told by our own errors.
-    logging.getLogger("kafka").setLevel(logging.DEBUG if debug else logging.ERROR)
+    for name, level in QUIET.items():
+        quiet = root.level > logging.DEBUG
+        logging.getLogger(name).setLevel(max(level, root.level) if quiet else logging.NOTSET)
 
 
-class Text(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+def _text(stamped: bool) -> logging.Formatter:
+    before = "%(asctime)s %(levelname)-7s " if stamped else ""
+    return logging.Formatter(before + "%(message)s", datefmt="%H:%M:%S")
 
 
-class JsonLines(logging.Formatter):
-    """One object a record, always on one line: time, level, logger, message, error."""
-
+class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        moment = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "time": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
         if record.exc_info:
-            entry["error"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)

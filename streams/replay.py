@@ -1,11 +1,13 @@
 """Send a feed to the articles topic, as fast as the brokers take it or at the pace of its news."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 from urllib.parse import quote
 
 from kafka import KafkaProducer
@@ -15,10 +17,12 @@ from kafka.producer.future import FutureRecordMetadata
 from eventwire.models.records import Article
 from eventwire.streams.clients import BrokerError, missing_topic
 from eventwire.streams.decode import Refusal
-from eventwire.streams.feeds import Feed, Line, published
+from eventwire.streams.feeds import Counts, Feed, Line, published
 from eventwire.streams.outputs import RUN_ID_HEADER, Record, timestamp
 from eventwire.streams.settings import Settings, variable
 from eventwire.streams.topics import topics
+
+log = logging.getLogger(__name__)
 
 CE_TYPE_ARTICLE = "news.article.v1"
 
@@ -31,6 +35,50 @@ class Unsent(NamedTuple):
 
     where: str
     reason: str
+
+
+class Progress:
+    """Counts what was sent, and shows it in a terminal as it goes."""
+
+    def __init__(self, terminal: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self.sent = 0
+        self.not_articles = 0
+        """Of those sent."""
+        self.unsent = 0
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+        self._terminal = terminal if terminal.isatty() else None
+        self._clock = clock
+        self._began = self._shown = clock()
+
+    def add(self, line: Line | Unsent) -> None:
+        if isinstance(line, Unsent):
+            self.unsent += 1
+            log.warning("%s: not sent: %s", line.where, line.reason)
+            return
+        self.sent += 1
+        if isinstance(line.article, Refusal):
+            self.not_articles += 1
+            log.warning("%s", line.article.message)
+        elif moment := published(line.article):
+            self._first = min(self._first or moment, moment)
+            self._last = max(self._last or moment, moment)
+        if self._terminal and self._clock() - self._shown > 0.2:
+            self._shown = self._clock()
+            self._terminal.write(f"\r{self.sent} sent, published {self._last or '?'}\x1b[K")
+            self._terminal.flush()
+
+    def summary(self, counts: Counts, *, dry_run: bool, run_id: str) -> str:
+        if self._terminal:
+            self._terminal.write("\r\x1b[K")
+        period = ""
+        if self._first and self._last:
+            period = f", published {self._first:%Y-%m-%d} to {self._last:%Y-%m-%d}"
+        return (
+            f"{counts}; {self.sent} {'would be ' if dry_run else ''}sent"
+            f" ({self.not_articles} of them no articles), {self.unsent} too large{period};"
+            f" {self._clock() - self._began:.1f} s" + ("" if dry_run else f", run id {run_id}")
+        )
 
 
 @dataclass
@@ -95,16 +143,10 @@ def replay(
 
     Raises BrokerError for the first that they do not.
     """
-    topic = topics(settings).articles.name
     waiting: deque[tuple[Line, FutureRecordMetadata]] = deque()
-    for line in islice(feed, limit):
-        record = article_record(line, feed.name, run_id, topic)
-        if record.size > settings.article_max_bytes:
-            yield Unsent(
-                line.where,
-                f"expected a record of at most {settings.article_max_bytes:,} bytes"
-                f" ({variable('article_max_bytes')}), got {record.size:,}",
-            )
+    for line, record in _records(settings, feed, run_id, limit):
+        if isinstance(line, Unsent):
+            yield line
             continue
         pacer.wait(line.article)
         waiting.append((line, _send(settings, producer, line, record)))
@@ -112,6 +154,28 @@ def replay(
             yield _acknowledged(settings, *waiting.popleft())
     while waiting:
         yield _acknowledged(settings, *waiting.popleft())
+
+
+def dry_run(settings: Settings, feed: Feed, *, limit: int | None) -> Iterator[Line | Unsent]:
+    """What `replay` would yield, without sending anything."""
+    for line, _ in _records(settings, feed, "dry-run", limit):
+        yield line
+
+
+def _records(
+    settings: Settings, feed: Feed, run_id: str, limit: int | None
+) -> Iterator[tuple[Line | Unsent, Record]]:
+    topic = topics(settings).articles.name
+    for line in islice(feed, limit):
+        record = article_record(line, feed.name, run_id, topic)
+        if record.size <= settings.article_max_bytes:
+            yield line, record
+        else:
+            reason = (
+                f"expected a record of at most {settings.article_max_bytes:,} bytes"
+                f" ({variable('article_max_bytes')}), got {record.size:,}"
+            )
+            yield Unsent(line.where, reason), record
 
 
 def _send(

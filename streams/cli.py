@@ -1,0 +1,464 @@
+"""The `eventwire` command. Everything that takes long to import is imported by who needs it."""
+
+import argparse
+import difflib
+import logging
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+
+from eventwire.models.ontology import STATUSES, ontology
+from eventwire.streams import logs, settings
+from eventwire.streams.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from eventwire.models.records import Event
+
+SAMPLE_FEED = Path(__file__).with_name("sample.jsonl")
+
+DONE, FAILED, MISUSED = 0, 1, 2
+INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+
+log = logging.getLogger("eventwire")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments).parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks a letter is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
+    logs.configure(Settings(), debug=options.debug, stamped=False)
+    try:
+        given = _command_line(options)
+        loaded = settings.load(os.environ, given)
+        logs.configure(loaded, debug=options.debug, stamped=options.command in ("worker", "broker"))
+        if options.command != "worker":  # which has a more careful way to end
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+        status: int = options.run(loaded, options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # as in `eventwire code … | head`: the reader has what it wants
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except SettingsError as error:
+        _tell(options, str(error), error)
+        return MISUSED
+    except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
+        _tell(options, _one_line(error), error)
+        return FAILED
+    return status
+
+
+# ---------------------------------------------------------------------------------- the commands
+
+
+def code(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import coding, feeds
+
+    results, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no result
+    with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
+        coder = coding.load_coder(loaded)
+        if options.output is None:
+            summary = coding.code(feed, coder, results.buffer, min_confidence=loaded.min_confidence)
+        else:
+            with _output(options.output, options.feed) as out:
+                summary = coding.code(feed, coder, out, min_confidence=loaded.min_confidence)
+    log.info("%s", summary)
+    return DONE if summary.lines.read or not summary.lines.failed else FAILED
+
+
+def demo(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import demo, feeds
+
+    with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
+        show = _event_printer()
+        summary = demo.demo(loaded, feed, environment=os.environ, show=show, debug=options.debug)
+    print(summary)
+    return DONE
+
+
+def broker(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import demo, embedded, topics
+
+    with embedded.EmbeddedBroker(options.port) as running:
+        topics.create_missing(demo.on_embedded_broker(loaded, running.address))
+        print(running.address, flush=True)
+        log.info("embedded broker, in memory only; Ctrl-C stops it")
+        with suppress(KeyboardInterrupt):
+            running.wait()
+            log.error("eventwire broker: the broker ended: %s", running.last_words)
+            return FAILED
+    return DONE
+
+
+def worker(loaded: Settings, _: argparse.Namespace) -> int:
+    from eventwire.streams.worker import run_worker
+
+    return run_worker(loaded)
+
+
+def replay(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import clients, feeds, replay
+
+    run_id = str(uuid.uuid4())
+    progress = replay.Progress(sys.stderr)
+    with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
+        if options.dry_run:
+            for line in replay.dry_run(loaded, feed, limit=options.limit):
+                progress.add(line)
+        else:
+            with clients.producer(loaded) as producer:
+                pacer = replay.Pacer(options.speed)
+                for line in replay.replay(
+                    loaded, feed, producer, run_id=run_id, pacer=pacer, limit=options.limit
+                ):
+                    progress.add(line)
+    log.info("%s", progress.summary(feed.counts, dry_run=options.dry_run, run_id=run_id))
+    return FAILED if progress.unsent else DONE
+
+
+def tail(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import tail
+
+    wanted = tail.Filter(frozenset(options.type), frozenset(options.status), options.min_confidence)
+    as_json = options.json or not sys.stdout.isatty()
+    show = _event_printer()
+    for value, event in tail.tail(loaded, from_beginning=options.from_beginning):
+        if event is None:
+            if not as_json and wanted == tail.Filter():  # else it may be none of those asked for
+                print(tail.retraction_line(value), flush=True)
+        elif wanted(event):
+            if as_json:
+                print(tail.harmless_json(value), flush=True)
+            else:
+                show(event)
+    return DONE
+
+
+def topics(loaded: Settings, _: argparse.Namespace) -> int:
+    from eventwire.streams import topics
+
+    rows = [
+        (
+            topic.name,
+            f"{topic.partitions} partitions",
+            topic.cleanup_policy or "policy not told",
+            "created" if topic.created else "",
+        )
+        for topic in topics.create_missing(loaded)
+    ]
+    _print_table(rows)
+    return DONE
+
+
+def config(_: Settings, options: argparse.Namespace) -> int:
+    explained = settings.explain(os.environ, _command_line(options))
+    if options.json:
+        import msgspec
+
+        print(msgspec.json.encode([setting._asdict() for setting in explained]).decode())
+    else:
+        _print_table([(s.name, s.variable, s.value or "-", s.origin) for s in explained])
+    return DONE
+
+
+def evaluate(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.models import evaluate
+
+    print(evaluate.run(Path(options.gold), as_json=options.json, model=loaded.model))
+    return DONE
+
+
+def train(_: Settings, options: argparse.Namespace) -> int:
+    from eventwire.models import train
+
+    train.run(options)
+    return DONE
+
+
+# ----------------------------------------------------------------------------------- the options
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(MISUSED, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="eventwire",
+        description="A streaming event coder for news: articles in, event records out.",
+        epilog="Every setting is also a variable, EVENTWIRE_NAME: `eventwire config` lists them."
+        " Results go to stdout, all else to stderr. Exit status: 0 done, 1 failed,"
+        " 2 wrong options or settings.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(
+        run: Callable[[Settings, argparse.Namespace], int],
+        summary: str,
+        *names: str,
+        more: str = "",
+    ) -> argparse.ArgumentParser:
+        """A command with options for the named settings, and for all others with --set."""
+        sub: argparse.ArgumentParser = commands.add_parser(
+            run.__name__, help=summary, description=f"{summary}. {more}", allow_abbrev=False
+        )
+        for name in (*names, "log_format"):
+            sub.add_argument(
+                f"--{name.replace('_', '-')}",
+                dest=f"setting_{name}",
+                metavar="VALUE",
+                help=f"{settings.description(name)} [{settings.variable(name)}]",
+            )
+        sub.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="any other setting, see `eventwire config`",
+        )
+        sub.add_argument("--debug", action="store_true", help="log everything, show tracebacks")
+        sub.set_defaults(run=run)
+        return sub
+
+    kafka = ("brokers", "topic_prefix")
+
+    sub = command(
+        code,
+        "Code the articles of a feed, without Kafka: event records as JSON lines on stdout",
+        "min_confidence",
+        "model",
+        more="Lines that hold no article are reported on stderr and counted, the others coded."
+        " Exit status 0 unless the feed cannot be read (to its end) or none of its lines"
+        " holds an article.",
+    )
+    sub.add_argument(
+        "feed",
+        metavar="FEED.jsonl",
+        help="articles, one JSON object a line, plain or gzip; - is stdin",
+    )
+    sub.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
+    sub.add_argument("--quiet", action="store_true", help="no reports and no summary, only errors")
+
+    sub = command(
+        demo,
+        "Show all of it: a broker, a worker and a replay of FEED, gone again at the end",
+        "min_confidence",
+        "model",
+        more="Prints every event as it arrives on the events topic, then a summary.",
+    )
+    sub.add_argument(
+        "feed",
+        nargs="?",
+        default=str(SAMPLE_FEED),
+        metavar="FEED",
+        help="default: a sample of invented articles",
+    )
+
+    sub = command(
+        broker, "Run the embedded broker, in memory, and create the topics", "topic_prefix"
+    )
+    sub.add_argument(
+        "--port", type=int, default=9092, help="of 127.0.0.1; 0: a free one (default: 9092)"
+    )
+
+    command(
+        worker,
+        "Code the articles topic, until stopped",
+        *kafka,
+        "group",
+        "min_confidence",
+        "model",
+        "http_port",
+    )
+
+    sub = command(
+        replay,
+        "Send the articles of a feed to the articles topic",
+        *kafka,
+        more="A line that holds no article is sent as it is, to become a dead letter."
+        " Exit status 1 if any line could not be sent.",
+    )
+    sub.add_argument(
+        "feed", metavar="FEED", help="articles, one JSON object a line, plain or gzip; - is stdin"
+    )
+    sub.add_argument(
+        "--speed",
+        type=_speed,
+        default=0.0,
+        help="0: as fast as possible (default); 1: as it was published; 60: an hour a minute",
+    )
+    sub.add_argument("--limit", type=_count, metavar="N", help="only the first N lines")
+    sub.add_argument("--dry-run", action="store_true", help="read and check all, send nothing")
+
+    sub = command(
+        tail,
+        "Show events as they arrive",
+        *kafka,
+        more="For people in a terminal; as JSON lines, without retractions, into a pipe.",
+    )
+    sub.add_argument(
+        "--type",
+        action="append",
+        default=[],
+        type=_event_type,
+        metavar="T",
+        help="only events of this type; may be repeated",
+    )
+    sub.add_argument(
+        "--status",
+        action="append",
+        default=[],
+        choices=STATUSES,
+        help="only events of this status; may be repeated",
+    )
+    sub.add_argument(
+        "--min-confidence",
+        type=_ratio,
+        default=0.0,
+        metavar="X",
+        help="only events of at least this probability",
+    )
+    sub.add_argument("--json", action="store_true", help="JSON lines, in a terminal too")
+    sub.add_argument(
+        "--from-beginning",
+        action="store_true",
+        help="what is on the topic first, not only what is new",
+    )
+
+    command(
+        topics,
+        "Create the topics that are missing and list all",
+        *kafka,
+        "partitions",
+        "replication",
+        "routed_types",
+    )
+
+    sub = command(
+        config, "List every setting: its variable, its value and where that came from", *kafka
+    )
+    sub.add_argument("--json", action="store_true", help="one JSON array, descriptions included")
+
+    sub = command(evaluate, "Score the model on annotated sentences", "model")
+    sub.add_argument("gold", metavar="GOLD.jsonl")
+    sub.add_argument("--json", action="store_true", help="scores as JSON")
+
+    sub = command(train, "Train the model")
+    if arguments[:1] == ["train"]:  # its options come with all that training imports
+        from eventwire.models import train as training
+
+        training.add_arguments(sub)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        print(f"eventwire {metadata.version('eventwire')}")
+        parser.exit()
+
+
+def _command_line(options: argparse.Namespace) -> dict[str, str]:
+    """Settings that were given as options, by name."""
+    given = {}
+    for pair in options.set:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {name}: expected NAME=VALUE")
+        given[name.strip().lower().replace("-", "_")] = value
+    for name in Settings.__struct_fields__:
+        if (value := getattr(options, f"setting_{name}", None)) is not None:
+            given[name] = value
+    if getattr(options, "quiet", False):
+        given["log_level"] = "error"
+    return given
+
+
+def _event_type(text: str) -> str:
+    if text in ontology().types:
+        return text
+    near = difflib.get_close_matches(text, ontology().names, n=1)
+    raise argparse.ArgumentTypeError(
+        f"unknown event type {text!r}" + (f"; did you mean {near[0]}?" if near else "")
+    )
+
+
+def _number(text: str, expected: str, accept: Callable[[float], bool]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not accept(value):  # which nan is not
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return value
+
+
+def _speed(text: str) -> float:
+    return _number(text, "a number of at least 0", lambda value: 0 <= value < float("inf"))
+
+
+def _ratio(text: str) -> float:
+    return _number(text, "a number from 0 to 1", lambda value: 0 <= value <= 1)
+
+
+def _count(text: str) -> int:
+    return int(_number(text, "a whole number of at least 1", lambda v: v >= 1 and v.is_integer()))
+
+
+# ------------------------------------------------------------------------------------ the output
+
+
+def _event_printer() -> "Callable[[Event], None]":
+    from eventwire.streams import tail
+
+    color = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return lambda event: print(tail.line(event, color=color), flush=True)
+
+
+def _output(path: str, feed: str) -> BinaryIO:
+    try:
+        if Path(path).exists() and Path(feed).exists() and Path(path).samefile(feed):
+            raise SettingsError(f"-o {path}: expected another file than the feed")
+        return Path(path).open("wb")
+    except OSError as error:
+        raise SettingsError(f"-o {path}: cannot write there: {error.strerror}") from error
+
+
+def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _tell(options: argparse.Namespace, line: str, error: Exception) -> None:
+    log.error("eventwire %s: %s", options.command, line, exc_info=error if options.debug else None)
+
+
+def _one_line(error: Exception) -> str:
+    """Our own errors say all themselves; of others, which were not foreseen, also the kind."""
+    text = " ".join(str(error).split())
+    if type(error).__module__.startswith("eventwire."):
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {text} (unexpected; --debug shows where)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
