@@ -17,6 +17,9 @@ QUIET = {
     # Ours tell what a lost connection means; it would tell every attempt.
     "kafka": logging.ERROR,
     "asyncio": logging.WARNING,
+    # Faust's words too: it logs in the names of our subclasses of its services.
+    "eventwire.streams.app": logging.WARNING,
+    "eventwire.streams.faust_fixes": logging.WARNING,
 }
 """Least levels of libraries, unless everything is asked for with debug."""
 

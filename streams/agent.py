@@ -1,0 +1,438 @@
+"""The one agent: articles in, events out, and nothing acknowledged before all of it is written.
+
+For every batch, in this order:
+1. decode; what cannot be read becomes a dead letter, a null value is skipped;
+2. look the articles up in the ledger: duplicates are not coded again;
+3. code, in the child process, while the next batch gathers;
+4. publish events, retractions and dead letters, and await the brokers' word on each;
+5. only then write the ledger, which must never know of an event that was not published;
+6. acknowledge in the order of the offsets.
+A worker that stops anywhere in between reads the batch again, to the same event ids.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from eventwire.models.records import Article, Coding, ModelRef, text_sha256
+from eventwire.streams import ledger as ledgers
+from eventwire.streams import outputs
+from eventwire.streams.dead_letters import dead_letter
+from eventwire.streams.decode import Refusal, decode
+from eventwire.streams.inference import Coded, Failure
+from eventwire.streams.ledger import Ledger
+from eventwire.streams.metrics import Metrics
+from eventwire.streams.outputs import LedgerOutcome, LedgerRecord, Record
+from eventwire.streams.publisher import Publisher, TooLarge
+from eventwire.streams.settings import Settings
+from eventwire.streams.topics import Topics
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 256
+"""Messages; bounds what dead letters and duplicates, which are no work, add to a batch."""
+FIRST_RATE = 20_000.0
+"""Characters a second, until the coder's speed was measured; slow machines do about this."""
+MEASURABLE_CHARACTERS = 2_000
+"""Smaller batches are mostly overhead and say little about the speed."""
+
+
+class Codes(Protocol):
+    """What the agent needs of `inference.CoderProcess`."""
+
+    @property
+    def model(self) -> ModelRef: ...
+
+    async def code(self, articles: Sequence[Article], estimate: float) -> Coded: ...
+
+
+@dataclass(slots=True)
+class Item:
+    """A message on its way; exactly one of article, refusal and tombstone is set."""
+
+    event: Any
+    message: Any
+    received_at: str
+    article: Article | None = None
+    refusal: Refusal | None = None
+    tombstone: bool = False
+    arrived: float = 0.0
+
+    @property
+    def source(self) -> tuple[str, int, int]:
+        return self.message.topic, self.message.partition, self.message.offset
+
+    @property
+    def headers(self) -> list[tuple[str, bytes | None]]:
+        return list(self.message.headers or ())
+
+    @property
+    def where(self) -> str:
+        topic, partition, offset = self.source
+        return f"{topic}[{partition}] offset {offset}"
+
+    @property
+    def article_id(self) -> str:
+        """What the ledger calls it; of an unreadable article its key, or else its position."""
+        if self.article is not None:
+            return self.article.id
+        topic, partition, offset = self.source
+        key = (self.message.key or b"").decode(errors="replace")
+        return key or f"{topic}[{partition}]@{offset}"
+
+    @property
+    def work(self) -> int:
+        return len(self.article.text) if self.article else 0
+
+
+class Rate:
+    """The coder's speed, characters a second, following what was measured last."""
+
+    def __init__(self, first: float = FIRST_RATE) -> None:
+        self.value = first
+
+    def measure(self, characters: int, seconds: float) -> None:
+        if characters >= MEASURABLE_CHARACTERS and seconds > 0:
+            self.value += 0.3 * (characters / seconds - self.value)
+
+
+class Intake:
+    """Messages that wait for the coder, at most one batch of them ahead.
+
+    A batch ends at the estimated seconds of work, before a second article of the same id (which
+    must see what became of the first), at `MAX_BATCH`, or when the first message has waited for
+    `linger` seconds and the coder asks.
+    """
+
+    def __init__(self, *, batch_seconds: float, linger: float, rate: Rate) -> None:
+        self._batch_seconds = batch_seconds
+        self._linger = linger
+        self._rate = rate
+        self._items: deque[Item] = deque()
+        self._work = 0
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    async def put(self, item: Item) -> None:
+        """Waits while a full batch is waiting already."""
+        while self._full:
+            await self._change()
+        item.arrived = time.monotonic()
+        self._items.append(item)
+        self._work += item.work
+        self._changed.set()
+
+    async def take(self) -> list[Item]:
+        while not self._items:
+            await self._change()
+        while not self._full:
+            left = self._items[0].arrived + self._linger - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                async with asyncio.timeout(left):
+                    await self._change()
+            except TimeoutError:
+                break
+        return self._cut()
+
+    def _cut(self) -> list[Item]:
+        batch: list[Item] = []
+        ids: set[str] = set()
+        work = 0
+        while self._items and len(batch) < MAX_BATCH:
+            item = self._items[0]
+            if item.article_id in ids or (batch and work + item.work > self._limit):
+                break
+            ids.add(item.article_id)
+            work += item.work
+            batch.append(self._items.popleft())
+        self._work -= work
+        self._changed.set()
+        return batch
+
+    @property
+    def _limit(self) -> float:
+        return self._batch_seconds * self._rate.value
+
+    @property
+    def _full(self) -> bool:
+        return len(self._items) >= MAX_BATCH or self._work >= self._limit
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one message: the records to write, and what the ledger will say."""
+
+    item: Item
+    outcome: LedgerOutcome | None = None
+    """None: a tombstone, of which the ledger says nothing."""
+    records: list[Record] = field(default_factory=list)
+    reason: str | None = None
+    text_sha256: str | None = None
+    event_ids: list[str] = field(default_factory=list)
+    model: ModelRef | None = None
+    coded_at: str | None = None
+    coding: Coding | None = None
+    retracted: int = 0
+
+
+class Agent:
+    """Give `process` to Faust; it runs until cancelled, or raises."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Topics,
+        *,
+        coder: Codes,
+        ledger: Ledger,
+        publisher: Publisher,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._coder = coder
+        self._ledger = ledger
+        self._publisher = publisher
+        self._metrics = metrics
+        self._rate = Rate()
+        self._intake = Intake(
+            batch_seconds=settings.batch_seconds, linger=settings.linger, rate=self._rate
+        )
+        self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        metrics.rate(self._rate.value)
+
+    async def process(self, stream: Any) -> None:
+        unacknowledged = stream.noack()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(unacknowledged))
+                tasks.create_task(self._work(unacknowledged))
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
+
+    async def drain(self) -> None:
+        """Start no further batch, and return when the one at hand is acknowledged."""
+        self._stopping.set()
+        await self._idle.wait()
+
+    async def _read(self, stream: Any) -> None:
+        async for event in stream.events():
+            await self._intake.put(self._decode(event))
+
+    async def _work(self, stream: Any) -> None:
+        while True:
+            batch = await self._intake.take()
+            if self._stopping.is_set():
+                await asyncio.Event().wait()  # until cancelled; what was taken is read again
+            self._idle.clear()
+            try:
+                results = await self._code(batch)
+                await self._publish(results)
+                for result in results:
+                    await stream.ack(result.item.event)
+                self._count(results)
+            finally:
+                self._idle.set()
+
+    # ------------------------------------------------------------------------------- 1. decode
+
+    def _decode(self, event: Any) -> Item:
+        item = Item(event, event.message, outputs.now())
+        value = event.message.value
+        if value is None:
+            item.tombstone = True
+            return item
+        began = time.monotonic()
+        decoded = decode(
+            value,
+            item.headers,
+            where=item.where,
+            max_bytes=self._settings.article_max_bytes,
+        )
+        self._metrics.stage("decode", time.monotonic() - began)
+        if isinstance(decoded, Article):
+            item.article = decoded
+        else:
+            item.refusal = decoded
+        return item
+
+    # ---------------------------------------------------------------------- 2. and 3. look up, code
+
+    async def _code(self, batch: list[Item]) -> list[Result]:
+        results = [Result(item) for item in batch]
+        asked: list[tuple[Result, Article]] = []
+        for result in results:
+            item = result.item
+            if item.tombstone:
+                continue
+            await self._ledger.ready(item.message.partition)
+            if item.refusal is not None:
+                self._refuse(result, item.refusal, stage="VALUE_CONVERTER")
+            elif item.article is not None and not self._is_duplicate(result, item.article):
+                asked.append((result, item.article))
+        if asked:
+            characters = sum(len(article.text) for _, article in asked)
+            coded = await self._coder.code(
+                [article for _, article in asked], characters / self._rate.value
+            )
+            self._rate.measure(characters, coded.seconds)
+            self._metrics.rate(self._rate.value)
+            self._metrics.batch(len(asked))
+            self._metrics.stage("code", coded.seconds)
+            skipped = 0
+            for (result, article), coding in zip(asked, coded.results, strict=True):
+                self._take_coding(result, article, coding)
+                skipped += coding.skipped_characters if isinstance(coding, Coding) else 0
+            self._metrics.coder(coded.spent, skipped)
+        return results
+
+    def _is_duplicate(self, result: Result, article: Article) -> bool:
+        known = self._ledger.known(result.item.message.partition, article.id)
+        recode = outputs.header(result.item.headers, outputs.RECODE_HEADER) == "true"
+        verdict = ledgers.verdict(known, article, self._coder.model, recode=recode)
+        if verdict != "duplicate" or known is None:
+            return False
+        result.outcome = "duplicate"
+        result.text_sha256 = text_sha256(article.text)
+        result.event_ids = ledgers.event_ids(known)
+        result.model = known.model
+        return True
+
+    def _take_coding(self, result: Result, article: Article, coding: Coding | Failure) -> None:
+        item = result.item
+        if isinstance(coding, Failure):
+            refusal = Refusal(coding.reason, f"{item.where}: {coding.message}")
+        elif coding.outcome == "failed":
+            refusal = Refusal("coder_error", f"{item.where}: {coding.reason or 'no reason given'}")
+        else:
+            result.outcome = coding.outcome
+            result.coding = coding
+            result.coded_at = outputs.now()
+            result.text_sha256 = coding.text_sha256
+            result.model = self._coder.model
+            result.records = outputs.published(
+                coding.events, self._topics, self._settings.min_confidence, item.headers
+            )
+            result.event_ids = outputs.event_ids(result.records, self._topics)
+            before = ledgers.event_ids(self._ledger.known(item.message.partition, article.id))
+            vanished = sorted(set(before) - set(result.event_ids))
+            result.records += outputs.retracted(vanished, article.id, self._topics, item.headers)
+            result.retracted = len(vanished)
+            return
+        self._refuse(result, refusal, stage="TRANSFORMATION")
+
+    def _refuse(self, result: Result, refusal: Refusal, *, stage: str) -> None:
+        item = result.item
+        log.warning("%s (dead letter, %s)", refusal.message, refusal.reason)
+        result.outcome = "dead_letter"
+        result.reason = refusal.reason
+        result.coding = result.model = result.coded_at = result.text_sha256 = None
+        result.retracted = 0
+        # What stood before of an article of this id still stands.
+        known = self._ledger.known(item.message.partition, item.article_id)
+        result.event_ids = ledgers.event_ids(known)
+        result.records = [
+            dead_letter(
+                topic=self._topics.dead_letters.name,
+                source=item.source,
+                key=item.message.key,
+                value=item.message.value,
+                headers=item.headers,
+                timestamp_ms=round(item.message.timestamp * 1000)
+                if item.message.timestamp
+                else None,
+                refusal=refusal,
+                stage=stage,
+                max_bytes=self._settings.output_max_bytes,
+            )
+        ]
+
+    # ----------------------------------------------------------------------- 4. and 5. publish
+
+    async def _publish(self, results: list[Result]) -> None:
+        began = time.monotonic()
+        await self._publish_outputs(results)
+        await self._publisher.publish(
+            [
+                outputs.ledger_record(
+                    self._ledger_record(result), self._topics, result.item.headers
+                )
+                for result in results
+                if result.outcome is not None
+            ]
+        )
+        for result in results:
+            if result.outcome is not None:
+                self._ledger.record(self._ledger_record(result))
+        self._metrics.stage("publish", time.monotonic() - began)
+
+    async def _publish_outputs(self, results: list[Result]) -> None:
+        """All records of all results; a result with a record that is too large for its topic
+        becomes a dead letter, and its events that are small enough are taken back."""
+        waiting = results
+        while waiting:
+            try:
+                await self._publisher.publish([r for result in waiting for r in result.records])
+            except TooLarge as error:
+                waiting = [r for r in waiting if any(x in error.records for x in r.records)]
+                for result in waiting:
+                    item, written = result.item, result.event_ids
+                    where = Refusal("output_too_large", f"{item.where}: {error}")
+                    self._refuse(result, where, stage="KAFKA_PRODUCE")
+                    excess = sorted(set(written) - set(result.event_ids))
+                    result.records += outputs.retracted(
+                        excess, item.article_id, self._topics, item.headers
+                    )
+            else:
+                return
+
+    def _ledger_record(self, result: Result) -> LedgerRecord:
+        assert result.outcome is not None
+        topic, partition, offset = result.item.source
+        return LedgerRecord(
+            article_id=result.item.article_id,
+            outcome=result.outcome,
+            reason=result.reason,
+            text_sha256=result.text_sha256,
+            event_ids=result.event_ids,
+            model=result.model,
+            run_id=outputs.header(result.item.headers, outputs.RUN_ID_HEADER),
+            received_at=result.item.received_at,
+            coded_at=result.coded_at,
+            topic=topic,
+            partition=partition,
+            offset=offset,
+        )
+
+    # ---------------------------------------------------------------------------------- counting
+
+    def _count(self, results: list[Result]) -> None:
+        metrics = self._metrics
+        for result in results:
+            if result.outcome is None:
+                metrics.tombstone()
+                continue
+            metrics.article(result.outcome)
+            metrics.retracted(result.retracted)
+            if result.reason is not None:
+                metrics.dead_letter(result.reason)
+            if result.coding is not None:
+                published = set(result.event_ids)
+                for event in result.coding.events:
+                    if event.event_id in published:
+                        metrics.event(event.event_type, event.status)
+                metrics.below_confidence(len(result.coding.events) - len(published))

@@ -1,0 +1,245 @@
+"""The Faust app: how articles are consumed. What is done with them is `agent.Agent`'s."""
+
+import asyncio
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from faust.exceptions import ConsumerNotStarted
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
+from faust.types import TP
+from mode import CrashingSupervisor
+from mode.utils.objects import cached_property
+from prometheus_client import CollectorRegistry
+
+from eventwire.streams import clients, faust_fixes
+from eventwire.streams import topics as names
+from eventwire.streams.agent import Agent
+from eventwire.streams.inference import CoderProcess
+from eventwire.streams.ledger import Ledger, Memory
+from eventwire.streams.metrics import Metrics, Partition
+from eventwire.streams.outputs import Record
+from eventwire.streams.publisher import Publisher
+from eventwire.streams.settings import Settings
+
+COMMIT_SECONDS = 1.0
+"""Between commits; what was acknowledged since the last one is read again after a crash."""
+BUFFERED_MESSAGES = 64
+"""Fetched and waiting, besides the batches at hand: 64 articles of 1 MiB are 64 MiB."""
+MAX_POLL_SECONDS = 3600.0
+"""Longest pause between fetches before the group gives the partitions to others. The consumer
+pauses while its buffer is full, so this stays above what the slowest machine takes for 64 articles
+of the largest size; whether batches get done is what liveness watches."""
+REBALANCE_SECONDS = 120.0
+"""What the group gives its members to finish the batches at hand before partitions move."""
+
+
+class App(faust.App):
+    """A Faust app with `faust_fixes`, and the parts of the worker around its agent."""
+
+    settings: Settings
+    topic_names: names.Topics
+    metrics: Metrics
+    ledger: Ledger
+    coder: CoderProcess
+    articles: Agent
+    failure: BaseException | None = None
+    """What ended the agent or one of Faust's services."""
+
+    @cached_property
+    def flow_control(self) -> faust_fixes.FlowControl:
+        return faust_fixes.FlowControl(loop=self.loop)
+
+    def _new_transport(self) -> faust_fixes.Transport:
+        return faust_fixes.Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def _create_directories(self) -> None:
+        """None: there are no tables, and no folder appears where the worker was started."""
+
+    async def run_until_broken(self) -> None:
+        """Join the group and work. Returns, or raises, only when something is broken."""
+        starting, broken = asyncio.create_task(self.start()), asyncio.create_task(self._broken())
+        try:
+            await asyncio.wait({starting, broken}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await broken
+        finally:
+            starting.cancel()
+            broken.cancel()
+
+    async def _broken(self) -> None:
+        await self._crashed.wait()
+        self.failure = self.failure or self.crash_reason
+
+    def fail(self, error: BaseException) -> None:
+        """End `run_until_broken`: nothing can be acknowledged after `error`."""
+        self.failure = self.failure or error
+        self._crash(error)
+
+    async def leave(self, *, finish: bool) -> None:
+        """Leave the group; with `finish` after the batch at hand is done and committed."""
+        # Faust's own waiting is for all messages that were read, also those never begun.
+        self.conf.stream_wait_empty = False
+        if finish:
+            await self.articles.drain()
+            await self.commit({self.topic_names.articles.name})
+        await self.stop()
+
+    def positions(self) -> Iterator[Partition]:
+        """Where the partitions stand that this worker has now."""
+        consumer = cast(faust_fixes.Consumer | None, self._consumer)
+        try:
+            assigned = consumer.assignment() if consumer is not None else set()
+        except ConsumerNotStarted:
+            return
+        for tp in sorted(assigned):
+            yield Partition(
+                number=tp.partition,
+                committed=consumer.committed(tp),
+                start=consumer.first(tp),
+                # Read last: a commit that came before it cannot lie beyond it.
+                end=consumer.highwater(tp),
+            )
+
+
+def build_app(
+    settings: Settings, coder: CoderProcess | None = None, registry: CollectorRegistry | None = None
+) -> App:
+    """The app with its agent, connected to nothing yet.
+
+    Without `coder` it codes in a child process, which `app.coder.start()` starts. Raises
+    BrokerError for certificates that cannot be read.
+    """
+    faust_fixes.check()
+    app = _new_app(settings)
+    app.settings = settings
+    app.topic_names = names.topics(settings)
+    app.metrics = Metrics(registry)
+    app.coder = coder or new_coder(settings, app.metrics)
+    memory = Memory(settings.ledger_entries)
+    app.ledger = Ledger(app.topic_names.codings.name, memory, lambda: _ledger_consumer(app))
+    app.metrics.ledger(lambda: len(memory), memory.limit)
+    app.metrics.partitions(app.positions)
+    app.articles = Agent(
+        settings,
+        app.topic_names,
+        coder=app.coder,
+        ledger=app.ledger,
+        publisher=Publisher(
+            lambda record: _send(app, record),
+            max_bytes=settings.output_max_bytes,
+            timeout=settings.publish_timeout,
+        ),
+        metrics=app.metrics,
+    )
+
+    async def assigned(_: Any, partitions: set[TP], **__: Any) -> None:
+        app.ledger.assign({partition.partition for partition in partitions})
+
+    app.on_partitions_assigned.connect(assigned, weak=False)  # type: ignore[arg-type]
+    # Bytes, and empty ones too: what they are is for `decode` to say.
+    raw = {
+        "key_type": bytes,
+        "value_type": bytes,
+        "key_serializer": "raw",
+        "value_serializer": "raw",
+    }
+    articles = app.topic(app.topic_names.articles.name, **raw)
+
+    @app.agent(articles, name="articles", supervisor_strategy=CrashingSupervisor)
+    async def process(stream: Any) -> None:
+        try:
+            await app.articles.process(stream)
+        except Exception as error:  # noqa: BLE001 - a worker must not outlive its agent
+            app.fail(error)
+
+    return app
+
+
+def new_coder(settings: Settings, metrics: Metrics) -> CoderProcess:
+    return CoderProcess(
+        settings.coder,
+        {
+            "model": str(settings.model) if settings.model else None,
+            "threads": settings.coder_threads,
+        },
+        start_timeout=settings.coder_start_timeout,
+        timeout=settings.coder_timeout,
+        on_restart=metrics.coder_restart,
+    )
+
+
+def _new_app(settings: Settings) -> App:
+    brokers = ";".join(f"kafka://{address}" for address in settings.broker_list)
+    return App(
+        settings.group,
+        # Without it Faust lets variables like BROKER_URL and PRODUCER_ACKS override all of this.
+        env={},
+        broker=brokers,
+        broker_credentials=_credentials(settings),
+        broker_client_id="eventwire-worker",
+        broker_session_timeout=settings.session_timeout,
+        broker_heartbeat_interval=settings.heartbeat,
+        broker_request_timeout=max(40.0, settings.session_timeout + 5),
+        broker_rebalance_timeout=max(REBALANCE_SECONDS, settings.session_timeout),
+        broker_commit_interval=COMMIT_SECONDS,
+        broker_max_poll_interval=MAX_POLL_SECONDS,
+        broker_max_poll_records=BUFFERED_MESSAGES,
+        # Its complaints name Faust's settings; liveness is the answer to a worker that hangs.
+        broker_commit_livelock_soft_timeout=MAX_POLL_SECONDS,
+        stream_processing_timeout=MAX_POLL_SECONDS,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.output_max_bytes,
+        producer_acks=-1,
+        producer_max_request_size=settings.output_max_bytes + 1024,
+        producer_request_timeout=15.0,
+        stream_buffer_maxsize=BUFFERED_MESSAGES,
+        stream_wait_empty=True,  # partitions move after the batches at hand, not amid them
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+        autodiscover=False,
+        datadir=Path(),
+    )
+
+
+def _credentials(settings: Settings) -> Any:
+    context: ssl.SSLContext | None = clients.ssl_context(settings)
+    if settings.security_protocol.startswith("SASL"):
+        assert settings.sasl_password is not None  # Settings checks it
+        return faust.SASLCredentials(
+            username=settings.sasl_user,
+            password=settings.sasl_password.reveal(),
+            ssl_context=context,
+            mechanism=settings.sasl_mechanism,
+        )
+    return faust.SSLCredentials(context) if context else None
+
+
+def _ledger_consumer(app: App) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        bootstrap_servers=app.settings.broker_list,
+        client_id="eventwire-ledger",
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        **credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context),
+    )
+
+
+async def _send(app: App, record: Record) -> Any:
+    headers = cast(list[tuple[str, bytes]], record.headers)  # null values go through as well
+    return await app.producer.send(
+        record.topic,
+        record.key,
+        record.value,
+        record.partition,
+        # Faust takes seconds and rounds down: half a millisecond more keeps the milliseconds.
+        None if record.timestamp_ms is None else (record.timestamp_ms + 0.5) / 1000,
+        headers,
+    )

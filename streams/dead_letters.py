@@ -1,0 +1,111 @@
+"""Dead letters: a message as it came, and why it could not be coded.
+
+Key, value, headers and timestamp stay those of the message. The reason travels in headers named
+as Kafka Connect names them, so that its tools read them, and in two of our own. A dead letter is
+never dropped for its size: what its topic would not take is cut, and the headers then say how
+long the value was, its SHA-256 and where the original stands.
+"""
+
+import hashlib
+from dataclasses import replace
+
+from eventwire.streams.decode import Headers, Refusal
+from eventwire.streams.outputs import Record
+
+REASON_HEADER = "eventwire-reason"
+CUT_HEADER = "eventwire-cut"
+SIZE_HEADER = "eventwire-original-size"
+SHA256_HEADER = "eventwire-original-sha256"
+POSITION_HEADER = "eventwire-original-position"
+
+EXCEPTION_CLASS = "eventwire.streams.decode.Refusal"
+MAX_MESSAGE_CHARACTERS = 2_000
+
+
+def dead_letter(
+    *,
+    topic: str,
+    source: tuple[str, int, int],
+    key: bytes | None,
+    value: bytes | None,
+    headers: Headers,
+    timestamp_ms: int | None,
+    refusal: Refusal,
+    stage: str,
+    max_bytes: int,
+) -> Record:
+    """The record for the dead letters' topic; `source` is topic, partition and offset, `stage`
+    one of Kafka Connect's."""
+    source_topic, partition, offset = source
+    why = {
+        "__connect.errors.topic": source_topic,
+        "__connect.errors.partition": str(partition),
+        "__connect.errors.offset": str(offset),
+        "__connect.errors.connector.name": "eventwire",
+        "__connect.errors.task.id": "0",
+        "__connect.errors.stage": stage,
+        "__connect.errors.class.name": EXCEPTION_CLASS,
+        "__connect.errors.exception.class.name": EXCEPTION_CLASS,
+        "__connect.errors.exception.message": refusal.message[:MAX_MESSAGE_CHARACTERS],
+        REASON_HEADER: refusal.reason,
+    }
+    record = Record(
+        topic=topic,
+        key=key,
+        value=value,
+        headers=[*headers, *((name, text.encode(errors="replace")) for name, text in why.items())],
+        timestamp_ms=timestamp_ms,
+    )
+    return cut(record, max_bytes)
+
+
+def is_dead_letter(record: Record) -> bool:
+    return any(name == REASON_HEADER for name, _ in record.headers)
+
+
+def smaller(record: Record) -> Record | None:
+    """The dead letter at half its size, for a topic that takes less than its configuration says;
+    None where nothing is left to cut."""
+    shrunk = cut(record, record.size // 2)
+    return shrunk if shrunk.size < record.size else None
+
+
+def cut(record: Record, max_bytes: int) -> Record:
+    """The dead letter in at most `max_bytes`, or as near as its own headers allow.
+
+    The value is cut first. Headers that came with the message go where that is not enough, the
+    largest first, and last a long key, of which the hash stays.
+    """
+    if record.size <= max_bytes:
+        return record
+    value = record.value or b""
+    if not any(name == CUT_HEADER for name, _ in record.headers):
+        record = replace(record, headers=[*record.headers, *_marks(record)])
+    record = replace(record, value=value[: max(len(value) - (record.size - max_bytes), 0)])
+    foreign = [
+        h for h in record.headers if not h[0].startswith(("__connect.errors.", "eventwire-"))
+    ]
+    for largest in sorted(foreign, key=lambda h: -len(h[1] or b"")):
+        if record.size <= max_bytes:
+            return record
+        record = replace(record, headers=[h for h in record.headers if h is not largest])
+    key = record.key or b""
+    if record.size > max_bytes and len(key) > 64:
+        return replace(record, key=hashlib.sha256(key).hexdigest().encode())
+    return record
+
+
+def _marks(record: Record) -> list[tuple[str, bytes]]:
+    value = record.value or b""
+    said = dict(record.headers)
+    topic, partition, offset = (
+        (said[f"__connect.errors.{name}"] or b"").decode()
+        for name in ("topic", "partition", "offset")
+    )
+    marks = {
+        CUT_HEADER: "value",
+        SIZE_HEADER: str(len(value)),
+        SHA256_HEADER: hashlib.sha256(value).hexdigest(),
+        POSITION_HEADER: f"{topic}[{partition}]@{offset}",
+    }
+    return [(name, mark.encode()) for name, mark in marks.items()]

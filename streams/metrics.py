@@ -1,0 +1,191 @@
+"""What the worker counts. Every series exists from the start, at zero, and labels are bounded."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple, get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from eventwire.models.ontology import ontology
+from eventwire.models.records import ModelRef, Stats, Status
+from eventwire.streams.decode import REASONS
+from eventwire.streams.outputs import LedgerOutcome
+
+OTHER = "other"
+
+STAGES = ("decode", "code", "publish")
+"""Of the worker: read and check the messages, the coder's answer, the brokers' acknowledgement."""
+
+CODER_STAGES = ("sentences", "language", "tokenize", "encode", "network", "decode", "assemble")
+"""Of the coder, as `records.Stats` names them; others are counted as `other`."""
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+
+
+class Partition(NamedTuple):
+    """Where a partition of the articles topic stands; None where the broker has not told."""
+
+    number: int
+    committed: int | None
+    start: int | None
+    """Where reading started; what lag counts from before the first commit."""
+    end: int | None
+
+    @property
+    def lag(self) -> int | None:
+        """Messages not committed yet, never below zero; None where it is not known."""
+        done = self.committed if self.committed is not None else self.start
+        if self.end is None or (done is None and self.end > 0):
+            return None
+        return max(self.end - (done or 0), 0)
+
+
+class Metrics:
+    """The worker's series in a registry of the caller's; a fresh one for each test."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        into = {"registry": self.registry, "namespace": "eventwire"}
+        self._articles = Counter(
+            "articles", "Articles read, by what became of them", ["outcome"], **into
+        )
+        self._events = Counter("events", "Events published", ["type", "status"], **into)
+        self._retracted = Counter("events_retracted", "Events taken back by a correction", **into)
+        self._below = Counter(
+            "events_below_confidence", "Events not published for their confidence", **into
+        )
+        self._dead_letters = Counter("dead_letters", "Dead letters", ["reason"], **into)
+        self._tombstones = Counter("tombstones", "Null values skipped", **into)
+        self._batch = Histogram("batch_articles", "Articles in a batch", buckets=COUNTS, **into)
+        self._stage = Histogram(
+            "stage_seconds", "Time of a batch in each stage", ["stage"], buckets=SECONDS, **into
+        )
+        self._coder = Counter(
+            "coder_stage_seconds", "Time in the coder's stages", ["stage"], **into
+        )
+        self._sentences = Counter("sentences", "Sentences coded", **into)
+        self._tokens = Counter("tokens", "Tokens coded", **into)
+        self._padded = Counter(
+            "padded_tokens", "Token positions computed, padding included", **into
+        )
+        self._skipped = Counter("skipped_characters", "Characters of articles never read", **into)
+        self._restarts = Counter(
+            "coder_restarts", "Coder processes that had to be replaced", **into
+        )
+        self._rate = Gauge(
+            "coder_characters_per_second", "Measured speed that batches are sized by", **into
+        )
+        self._model = Gauge(
+            "model_info", "The model that codes, always 1", ["name", "version", "sha256"], **into
+        )
+        self._ledger_limit = Gauge("ledger_entries_limit", "Articles the ledger can hold", **into)
+        self._ledger = Gauge("ledger_entries", "Articles the ledger remembers", **into)
+        self._start_at_zero()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+
+    def _start_at_zero(self) -> None:
+        # `rate` and `increase` cannot see the first step of a series that was not there before.
+        for outcome in get_args(LedgerOutcome):
+            self._articles.labels(outcome)
+        for reason in REASONS:
+            self._dead_letters.labels(reason)
+        for event_type in (*ontology().names, OTHER):
+            for status in (*get_args(Status), OTHER):
+                self._events.labels(event_type, status)
+        for stage in STAGES:
+            self._stage.labels(stage)
+        for stage in (*CODER_STAGES, OTHER):
+            self._coder.labels(stage)
+
+    def article(self, outcome: LedgerOutcome) -> None:
+        self._articles.labels(outcome).inc()
+
+    def event(self, event_type: str, status: str) -> None:
+        self._events.labels(
+            event_type if event_type in ontology().types else OTHER,
+            status if status in get_args(Status) else OTHER,
+        ).inc()
+
+    def retracted(self, count: int) -> None:
+        self._retracted.inc(count)
+
+    def below_confidence(self, count: int) -> None:
+        self._below.inc(count)
+
+    def dead_letter(self, reason: str) -> None:
+        self._dead_letters.labels(reason if reason in REASONS else OTHER).inc()
+
+    def tombstone(self) -> None:
+        self._tombstones.inc()
+
+    def batch(self, articles: int) -> None:
+        self._batch.observe(articles)
+
+    def stage(self, name: str, seconds: float) -> None:
+        self._stage.labels(name).observe(seconds)
+
+    def coder(self, spent: Stats, skipped_characters: int) -> None:
+        """What a batch cost in the coder."""
+        self._sentences.inc(spent.sentences)
+        self._tokens.inc(spent.tokens)
+        self._padded.inc(spent.padded_tokens)
+        self._skipped.inc(skipped_characters)
+        for stage, seconds in spent.seconds.items():
+            self._coder.labels(stage if stage in CODER_STAGES else OTHER).inc(max(seconds, 0))
+
+    def coder_restart(self) -> None:
+        self._restarts.inc()
+
+    def rate(self, characters_per_second: float) -> None:
+        self._rate.set(characters_per_second)
+
+    def model(self, model: ModelRef) -> None:
+        self._model.clear()
+        self._model.labels(model.name, model.version, model.sha256).set(1)
+
+    def ledger(self, entries: Callable[[], int], limit: int) -> None:
+        self._ledger.set_function(entries)
+        self._ledger_limit.set(limit)
+
+    def partitions(self, read: Callable[[], Iterable[Partition]]) -> None:
+        """Have `read` asked at every scrape."""
+        self.registry.register(_Lag(read))
+
+
+class _Lag(Collector):
+    def __init__(self, read: Callable[[], Iterable[Partition]]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        lag = GaugeMetricFamily(
+            "eventwire_lag_messages", "Articles waiting, by partition", labels=["partition"]
+        )
+        uncommitted = GaugeMetricFamily(
+            "eventwire_partition_without_commit", "1 before the first commit", labels=["partition"]
+        )
+        beyond = GaugeMetricFamily(
+            "eventwire_committed_beyond_end",
+            "1 where the group has committed more than the partition holds: recreated topic?",
+            labels=["partition"],
+        )
+        for partition in self._read():
+            labels = [str(partition.number)]
+            committed, end = partition.committed, partition.end
+            uncommitted.add_metric(labels, committed is None)
+            beyond.add_metric(labels, committed is not None and end is not None and committed > end)
+            if partition.lag is not None:
+                lag.add_metric(labels, partition.lag)
+        return iter((lag, uncommitted, beyond))

@@ -1,0 +1,165 @@
+"""What a coded article becomes on Kafka: records, with CloudEvents 1.0 headers (binary mode)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from eventwire.models.records import SCHEMA_VERSION, Event, ModelRef
+from eventwire.streams.decode import Headers
+from eventwire.streams.topics import Topics
+
+CE_SOURCE = "/eventwire"
+CE_TYPE_EVENT = "politics.event.v1"
+CE_TYPE_RETRACTION = "politics.event.retracted.v1"
+CE_TYPE_CODING = "news.coding.v1"
+
+RUN_ID_HEADER = "eventwire-run-id"
+RECODE_HEADER = "eventwire-recode"
+PASSED_THROUGH = ("traceparent", RUN_ID_HEADER)
+"""Headers of an article that its events, its ledger record and its dead letter carry on."""
+
+RECORD_OVERHEAD_BYTES = 512
+"""Room for what Kafka puts around a record and its batch; both together are under 100 bytes."""
+
+LedgerOutcome = Literal["coded", "no_event", "unsupported_language", "duplicate", "dead_letter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    partition: int | None = None
+    """None: by the key."""
+    timestamp_ms: int | None = None
+    """None: the time of sending."""
+
+    @property
+    def size(self) -> int:
+        headers = sum(len(name.encode()) + len(value or b"") + 10 for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers + RECORD_OVERHEAD_BYTES
+
+
+class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one message of the articles topic."""
+
+    schema_version: str = SCHEMA_VERSION
+    article_id: str
+    """Of a message without a readable id: its key, or else its position."""
+    outcome: LedgerOutcome
+    reason: str | None = None
+    """Of a dead letter: one of `decode.REASONS`."""
+    text_sha256: str | None = None
+    event_ids: list[str] = []
+    """Events of the article that stand on the events topic after this record."""
+    model: ModelRef | None = None
+    run_id: str | None = None
+    """Of the replay that sent the article."""
+    received_at: str
+    coded_at: str | None = None
+    topic: str
+    partition: int
+    offset: int
+
+
+def now() -> str:
+    return timestamp(datetime.now(UTC))
+
+
+def timestamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The last header of that name, as text."""
+    for found, value in reversed(headers):
+        if found == name:
+            return (value or b"").decode(errors="replace")
+    return None
+
+
+def published(
+    events: Iterable[Event], topics: Topics, min_confidence: float, passed: Headers
+) -> list[Record]:
+    """Records of the events that are probable enough, each also to the topic of its type."""
+    records = []
+    for event in events:
+        if event.confidence < min_confidence:
+            continue
+        value = msgspec.json.encode(event)
+        headers = _cloud_event(
+            CE_TYPE_EVENT, event.event_id, event.detected_at, event.article.id, passed
+        )
+        destinations = [topics.events]
+        if event.event_type in topics.routed:
+            destinations.append(topics.routed[event.event_type])
+        records += [
+            Record(topic.name, event.event_id.encode(), value, headers) for topic in destinations
+        ]
+    return records
+
+
+def retracted(
+    event_ids: Iterable[str], article_id: str, topics: Topics, passed: Headers
+) -> list[Record]:
+    """Null values that take events back. The ledger does not know their types, so every routed
+    topic gets one; where there was no such event it retracts nothing."""
+    moment = now()
+    return [
+        Record(
+            topic.name,
+            event_id.encode(),
+            None,
+            _cloud_event(CE_TYPE_RETRACTION, event_id, moment, article_id, passed),
+        )
+        for event_id in event_ids
+        for topic in (topics.events, *topics.routed.values())
+    ]
+
+
+def ledger_record(entry: LedgerRecord, topics: Topics, passed: Headers) -> Record:
+    """To the partition of the articles topic that the message came from, whatever its key."""
+    identity = f"{entry.topic}[{entry.partition}]@{entry.offset}"
+    moment = entry.coded_at or entry.received_at
+    return Record(
+        topics.codings.name,
+        entry.article_id.encode(),
+        msgspec.json.encode(entry),
+        _cloud_event(CE_TYPE_CODING, identity, moment, entry.article_id, passed),
+        entry.partition,
+    )
+
+
+def passed_through(headers: Headers) -> list[tuple[str, bytes | None]]:
+    return [(name, value) for name, value in headers if name in PASSED_THROUGH and value]
+
+
+def event_ids(records: Sequence[Record], topics: Topics) -> list[str]:
+    """Ids of the events among `records`, in their order."""
+    return [
+        record.key.decode()
+        for record in records
+        if record.topic == topics.events.name and record.key and record.value is not None
+    ]
+
+
+def _cloud_event(
+    kind: str, identity: str, moment: str, subject: str, passed: Headers
+) -> list[tuple[str, bytes | None]]:
+    attributes = {
+        "ce_specversion": "1.0",
+        "ce_id": identity,
+        "ce_source": CE_SOURCE,
+        "ce_type": kind,
+        "ce_time": moment,
+        "ce_subject": subject,
+        "content-type": "application/json",
+    }
+    own: list[tuple[str, bytes | None]] = [
+        (name, text.encode()) for name, text in attributes.items()
+    ]
+    return own + passed_through(passed)

@@ -1,0 +1,115 @@
+"""A coder without a model, for tests of everything around it.
+
+Every sentence with the word "met" is a meeting, with "captured" a capture. Words in capitals in
+the text make it misbehave: KILL ends the process, RAISE raises on the whole batch, FAIL fails the
+article, FREEZE sleeps for a minute, SLOW sleeps for a second, PRINT writes to stdout.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from eventwire.models.ontology import ontology
+from eventwire.models.records import (
+    Article,
+    ArticleRef,
+    Coding,
+    Event,
+    Evidence,
+    ModelRef,
+    Plover,
+    Span,
+    Stats,
+    event_id,
+    text_sha256,
+)
+
+WORDS = {"met": "meeting", "captured": "capture", "denied": "denial"}
+
+
+class FakeCoder:
+    def __init__(self, model: str | None = None, **options: Any) -> None:
+        self.model = ModelRef(name="fake", version=model or "1", sha256="0" * 64)
+        self.stats = Stats()
+        self.options = options
+
+    def code(self, articles: Sequence[Article]) -> list[Coding]:
+        for article in articles:
+            if "KILL" in article.text:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if "RAISE" in article.text:
+                raise RuntimeError("cannot allocate\n42 tensors")
+            if "FREEZE" in article.text:
+                time.sleep(60)
+            if "SLOW" in article.text:
+                time.sleep(1)
+            if "PRINT" in article.text:
+                print("library chatter", flush=True)
+        self.stats.articles += len(articles)
+        self.stats.sentences += sum(article.text.count(".") for article in articles)
+        self.stats.seconds["network"] = self.stats.seconds.get("network", 0.0) + 0.001
+        return [self._code(article) for article in articles]
+
+    def _code(self, article: Article) -> Coding:
+        sha = text_sha256(article.text)
+        if "FAIL" in article.text:
+            return Coding(
+                article_id=article.id, text_sha256=sha, outcome="failed", reason="no luck"
+            )
+        if article.language and not article.language.startswith("en"):
+            return Coding(article_id=article.id, text_sha256=sha, outcome="unsupported_language")
+        events = list(self._events(article, sha))
+        return Coding(
+            article_id=article.id,
+            text_sha256=sha,
+            outcome="coded" if events else "no_event",
+            events=events,
+        )
+
+    def _events(self, article: Article, sha: str) -> Any:
+        start = 0
+        for sentence in article.text.split(". "):
+            for word, event_type in WORDS.items():
+                at = sentence.find(word)
+                if at >= 0:
+                    kind = ontology().types[event_type]
+                    yield Event(
+                        event_id=event_id(article.id, event_type, start, start + at),
+                        event_type=event_type,
+                        plover=Plover(event=kind.plover_event, mode=None, score=None),
+                        cameo=kind.cameo,
+                        quad_class=1,
+                        goldstein=kind.goldstein,
+                        status="occurred",
+                        confidence=0.3 if "perhaps" in sentence else 0.9,
+                        trigger=Span(text=word, start=start + at, end=start + at + len(word)),
+                        actors=[],
+                        targets=[],
+                        places=[],
+                        time=None,
+                        not_after=article.published_at,
+                        attribution=None,
+                        evidence=Evidence(
+                            sentence=sentence, start=start, end=start + len(sentence)
+                        ),
+                        article=ArticleRef(id=article.id, sha256=sha, title=article.title),
+                        model=self.model,
+                        ontology_version="1",
+                        detected_at="2026-01-01T00:00:00Z",
+                    )
+            start += len(sentence) + 2
+
+
+def load(**options: Any) -> FakeCoder:
+    return FakeCoder(**options)
+
+
+def fail(**options: Any) -> FakeCoder:
+    raise OSError("model.safetensors: expected 24,117,248 bytes, got 134")
+
+
+def die(**options: Any) -> FakeCoder:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
