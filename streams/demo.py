@@ -126,10 +126,12 @@ def demo(
 
 def on_embedded_broker(settings: Settings, address: str) -> Settings:
     """The same settings, but for what belongs to another broker or another worker."""
-    own = Settings(brokers=address, http_port=0)
+    # The embedded broker lets a new worker wait for half the session timeout.
+    own = Settings(brokers=address, http_port=0, session_timeout=4.0, heartbeat=1.0)
     replaced = (
         "brokers security_protocol sasl_user sasl_password ssl_ca_file ssl_cert_file ssl_key_file"
-        " ssl_key_password topic_prefix replication group http_host http_port"
+        " ssl_key_password replication group session_timeout heartbeat"
+        " http_host http_port"
     )
     return msgspec.structs.replace(
         settings, **{name: getattr(own, name) for name in replaced.split()}

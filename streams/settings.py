@@ -365,7 +365,7 @@ def _expected(kind: inspect.Type) -> str:
                 )
                 if limit is not None
             ]
-            return " ".join([what, " and ".join(limits)]).strip()
+            return ", ".join(filter(None, [what, " and ".join(limits)]))
         case inspect.StrType(min_length=least, max_length=most):
             return f"text of {least or 0} to {most or 'any number of'} characters"
     return "another value"
