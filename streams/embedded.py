@@ -114,7 +114,7 @@ class EmbeddedBroker:
             with clients.admin(Settings(brokers=self.address)) as admin:
                 if admin.describe_cluster()["cluster_id"] == cluster:
                     return
-            break
+            raise BrokerError(f"another broker has just taken {self.address}: try again")
         raise BrokerError(
             f"the embedded broker did not start on {self.address}: {self.last_words or 'no answer'}"
         )

@@ -1,0 +1,61 @@
+import pytest
+
+from eventwire.streams import clients
+from eventwire.streams.clients import BrokerError
+from eventwire.streams.settings import Settings
+from eventwire.streams.topics import create_missing, topics
+
+
+def test_the_names_are_those_that_others_subscribe_to():
+    assert [topic.name for topic in topics(Settings())] == [
+        "news.articles.v1",
+        "politics.events.v1",
+        "politics.events.capture.v1",
+        "politics.events.summons.v1",
+        "politics.events.denial.v1",
+        "news.codings.v1",
+        "news.articles.v1.dlq",
+    ]
+
+
+def test_the_prefix_stands_before_every_name():
+    assert all(topic.name.startswith("dev.") for topic in topics(Settings(topic_prefix="dev.")))
+
+
+def test_events_and_codings_are_compacted_and_articles_and_dead_letters_are_not():
+    named = topics(Settings())
+    policies = {topic.name: topic.config.get("cleanup.policy") for topic in named}
+    compacted = {name for name, policy in policies.items() if policy == "compact"}
+    routed = {topic.name for topic in named.routed.values()}
+    assert compacted == {named.events.name, named.codings.name, *routed}
+
+
+def test_dead_letters_may_be_larger_than_articles():
+    named = topics(Settings())
+    articles, dead_letters = (
+        int(topic.config["max.message.bytes"]) for topic in (named.articles, named.dead_letters)
+    )
+    assert dead_letters > articles + 500_000
+
+
+def test_missing_topics_are_created_once_and_all_are_told(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="created.", partitions=3)
+    first, second = create_missing(settings), create_missing(settings)
+    assert [topic.name for topic in first] == [topic.name for topic in topics(settings)]
+    assert {topic.partitions for topic in first} == {3}
+    assert all(topic.created for topic in first)
+    assert not any(topic.created for topic in second)
+
+
+def test_existing_topics_keep_their_partitions(broker):
+    create_missing(Settings(brokers=broker.address, topic_prefix="kept.", partitions=2))
+    again = create_missing(Settings(brokers=broker.address, topic_prefix="kept.", partitions=5))
+    assert {topic.partitions for topic in again} == {2}
+
+
+def test_codings_with_other_partitions_than_the_articles_are_refused(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="uneven.", partitions=2)
+    with clients.admin(settings) as admin:
+        admin.create_topics({"uneven.news.articles.v1": {"num_partitions": 5}})
+    with pytest.raises(BrokerError, match=r"uneven\.news\.articles\.v1 has 5 partitions and .* 2:"):
+        create_missing(settings)
