@@ -24,7 +24,7 @@ OTHER = "other"
 STAGES = ("decode", "code", "publish")
 """Of the worker: read and check the messages, the coder's answer, the brokers' acknowledgement."""
 
-CODER_STAGES = ("sentences", "language", "tokenize", "encode", "network", "decode", "assemble")
+CODER_STAGES = ("language", "split", "tokenise", "encode", "spans", "enrich")
 """Of the coder, as `records.Stats` names them; others are counted as `other`."""
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)

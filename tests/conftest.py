@@ -1,0 +1,287 @@
+"""What tests of the streams share: a broker, workers on it, and eyes on every topic."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from eventwire.streams import topics
+from eventwire.streams.clients import BrokerError
+from eventwire.streams.embedded import EmbeddedBroker, broker_command
+from eventwire.streams.outputs import LedgerRecord
+from eventwire.streams.settings import Settings
+
+TESTS = Path(__file__).parent
+
+RUN = (
+    "import os, sys; from eventwire.streams import logs, settings, worker;"
+    " s = settings.load(os.environ); logs.configure(s); sys.exit(worker.run_worker(s))"
+)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[EmbeddedBroker]:
+    try:
+        broker_command()
+    except BrokerError as error:
+        pytest.skip(str(error))
+    with EmbeddedBroker() as running:
+        yield running
+
+
+class Room:
+    """One installation on the shared broker: topics of its own, and what was read from them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.topics = topics.topics(settings)
+        topics.create_missing(settings)
+        self._producers: dict[str | None, KafkaProducer] = {}
+        names = [topic.name for topic in self.topics if topic is not self.topics.articles]
+        self._reader = KafkaConsumer(
+            bootstrap_servers=settings.broker_list,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=settings.output_max_bytes,
+        )
+        self._reader.assign(
+            [
+                TopicPartition(name, number)
+                for name in names
+                for number in sorted(self._reader.partitions_for_topic(name) or ())
+            ]
+        )
+        self.seen: dict[str, list[Any]] = {name: [] for name in names}
+
+    def send(
+        self,
+        value: bytes | None,
+        *,
+        key: str | None = None,
+        headers: list[tuple[str, bytes]] | None = None,
+        timestamp_ms: int | None = None,
+        compression: str | None = None,
+        partition: int | None = None,
+    ) -> tuple[int, int]:
+        """Partition and offset of the message."""
+        if compression not in self._producers:
+            self._producers[compression] = KafkaProducer(
+                bootstrap_servers=self.settings.broker_list,
+                compression_type=compression,
+                max_request_size=50_000_000,
+            )
+        sent = self._producers[compression].send(
+            self.topics.articles.name,
+            value,
+            key=key.encode() if key is not None else None,
+            headers=headers or [],
+            timestamp_ms=timestamp_ms,
+            partition=partition,
+        )
+        self._producers[compression].flush()
+        done = sent.get(10)
+        return done.partition, done.offset
+
+    def send_article(self, article_id: str, text: str, **others: Any) -> tuple[int, int]:
+        kafka = {
+            name: others.pop(name)
+            for name in ("headers", "timestamp_ms", "compression", "partition")
+            if name in others
+        }
+        value = json.dumps({"id": article_id, "text": text, **others}).encode()
+        return self.send(value, key=article_id, **kafka)
+
+    def wait(self, done: Callable[[], Any], seconds: float = 20.0, what: str = "it") -> Any:
+        """What `done` returns, once that is true; reads on meanwhile."""
+        deadline = time.monotonic() + seconds
+        while not (result := done()):
+            if time.monotonic() > deadline:
+                counts = {name: len(records) for name, records in self.seen.items() if records}
+                raise AssertionError(f"waited {seconds:g} s for {what}; arrived: {counts}")
+            self.read(100)
+        return result
+
+    def read(self, timeout_ms: int = 0) -> None:
+        for partition, records in self._reader.poll(timeout_ms).items():
+            self.seen[partition.topic] += records
+
+    def ledger_of(self, position: tuple[int, int], seconds: float = 20.0) -> LedgerRecord:
+        """The ledger's record of the message at partition and offset, once it is there."""
+        return self.wait(lambda: self.ledger().get(position), seconds, f"the ledger of {position}")
+
+    def ledger(self) -> dict[tuple[int, int], LedgerRecord]:
+        decoded = [
+            msgspec.json.decode(record.value, type=LedgerRecord)
+            for record in self.seen[self.topics.codings.name]
+        ]
+        return {(record.partition, record.offset): record for record in decoded}
+
+    def events(self, topic: str | None = None) -> dict[str, dict[str, Any]]:
+        """Events that stand, by id: what a reader by key has in the end."""
+        standing: dict[str, dict[str, Any]] = {}
+        for record in self.seen[topic or self.topics.events.name]:
+            if record.value is None:
+                standing.pop(record.key.decode(), None)
+            else:
+                standing[record.key.decode()] = json.loads(record.value)
+        return standing
+
+    def dead_letter_of(self, position: tuple[int, int]) -> Any:
+        def found() -> Any:
+            return next(
+                (
+                    record
+                    for record in self.seen[self.topics.dead_letters.name]
+                    if dict(record.headers)["__connect.errors.partition"] == b"%d" % position[0]
+                    and dict(record.headers)["__connect.errors.offset"] == b"%d" % position[1]
+                ),
+                None,
+            )
+
+        return self.wait(found, what=f"the dead letter of {position}")
+
+    def committed(self, partition: int) -> int | None:
+        with contextlib.closing(
+            KafkaConsumer(
+                bootstrap_servers=self.settings.broker_list,
+                group_id=self.settings.group,
+                enable_auto_commit=False,
+            )
+        ) as consumer:
+            return consumer.committed(TopicPartition(self.topics.articles.name, partition))
+
+    def close(self) -> None:
+        self._reader.close()
+        for producer in self._producers.values():
+            producer.close()
+
+
+class WorkerProcess:
+    """A worker in a process of its own; its stderr is a file, its HTTP port a free one."""
+
+    def __init__(self, room: Room, log: Path, **variables: str) -> None:
+        settings = room.settings
+        self.log = log
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("EVENTWIRE_")
+        } | {
+            "PYTHONPATH": str(TESTS),
+            "EVENTWIRE_BROKERS": settings.brokers,
+            "EVENTWIRE_TOPIC_PREFIX": settings.topic_prefix,
+            "EVENTWIRE_GROUP": settings.group,
+            "EVENTWIRE_PARTITIONS": str(settings.partitions),
+            "EVENTWIRE_CODER": settings.coder,
+            "EVENTWIRE_SESSION_TIMEOUT": f"{settings.session_timeout:g}",
+            "EVENTWIRE_HEARTBEAT": f"{settings.heartbeat:g}",
+            "EVENTWIRE_HTTP_PORT": "0",
+            **variables,
+        }
+        with log.open("wb") as stderr:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", RUN],
+                env=environment,
+                stderr=stderr,
+                stdout=subprocess.PIPE,
+            )
+
+    @property
+    def logged(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def get(self, path: str, method: str = "GET") -> tuple[int, str]:
+        port = self.wait_for_log(r"http://127\.0\.0\.1:(\d+)").group(1)
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def metric(self, name: str) -> float:
+        """A sample by its name and labels, as /metrics writes it."""
+        found = re.search(rf"^{re.escape(name)} (\S+)$", self.get("/metrics")[1], re.MULTILINE)
+        assert found, f"{name} is not among the metrics"
+        return float(found.group(1))
+
+    def wait_for_log(self, pattern: str, seconds: float = 20.0) -> Any:
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern, self.logged)):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise AssertionError(f"expected {pattern!r} in the log, got:\n{self.logged}")
+            time.sleep(0.05)
+        return found
+
+    def wait_until_ready(self, seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while self.get("/health/ready")[0] != 200:
+            assert time.monotonic() < deadline, f"not ready in {seconds:g} s:\n{self.logged}"
+            time.sleep(0.1)
+
+    def coder_pid(self) -> int:
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return int(children.split()[0])
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = 30.0) -> int:
+        return self.process.wait(seconds)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def new_room(broker: EmbeddedBroker) -> Iterator[Callable[..., Room]]:
+    """Makes rooms by name, on settings that suit the embedded broker."""
+    with contextlib.ExitStack() as stack:
+
+        def make(name: str, **others: Any) -> Room:
+            room = Room(room_settings(broker, name, **others))
+            stack.callback(room.close)
+            return room
+
+        yield make
+
+
+@pytest.fixture
+def new_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Starts workers in a room; all are gone after the test."""
+    workers: list[WorkerProcess] = []
+
+    def start(room: Room, **variables: str) -> WorkerProcess:
+        workers.append(WorkerProcess(room, tmp_path / f"worker-{len(workers)}.log", **variables))
+        return workers[-1]
+
+    yield start
+    for worker in workers:
+        worker.end()
+
+
+def room_settings(broker: EmbeddedBroker, name: str, **others: Any) -> Settings:
+    # The embedded broker lets every member wait for half its session timeout before it joins.
+    defaults: dict[str, Any] = {"session_timeout": 3.0, "heartbeat": 0.8, "partitions": 2}
+    return Settings(
+        brokers=broker.address,
+        topic_prefix=f"{name}.",
+        group=name,
+        coder="fakes.fake_coder:load",
+        **defaults | others,
+    )
