@@ -12,7 +12,7 @@ from eventwire.models.records import Article
 from eventwire.models.seam import Coder
 from eventwire.streams.decode import Refusal
 from eventwire.streams.feeds import Counts, Feed
-from eventwire.streams.settings import Settings
+from eventwire.streams.settings import Settings, SettingsError, variable
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,15 @@ class Summary:
 
 
 def load_coder(settings: Settings) -> Coder:
-    """The coder that the settings name; raises what it raises."""
+    """The coder that the settings name; raises SettingsError, or what the coder raises."""
     module, _, function = settings.coder.partition(":")
-    coder: Coder = getattr(importlib.import_module(module), function)(
+    try:
+        make = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(
+            f"{variable('coder')}: expected module:function, got {settings.coder!r}: {error}"
+        ) from error
+    coder: Coder = make(
         model=str(settings.model) if settings.model else None, threads=settings.coder_threads
     )
     return coder

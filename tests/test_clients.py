@@ -1,0 +1,216 @@
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from eventwire.streams import clients
+from eventwire.streams.children import Child
+from eventwire.streams.clients import BrokerError, client_options, ssl_context
+from eventwire.streams.embedded import broker_command
+from eventwire.streams.settings import Secret, Settings
+
+
+def refusal(**settings):
+    began = time.monotonic()
+    with pytest.raises(BrokerError) as caught, clients.admin(Settings(**settings)):
+        pass
+    assert time.monotonic() - began < settings.get("connect_timeout", 10) + 2
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@contextmanager
+def server(answer):
+    """A server on a free port; `answer` gets every connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                answer(connection)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+
+
+def test_brokers_that_are_down_are_told_at_once_with_address_reason_and_setting():
+    assert refusal(brokers="127.0.0.1:1") == (
+        "cannot reach Kafka at 127.0.0.1:1: Connection refused;"
+        " set EVENTWIRE_BROKERS or --brokers, or start one with `eventwire broker`"
+    )
+
+
+def test_an_unknown_host_is_told():
+    assert "no-such-host.invalid:9092: " in refusal(brokers="no-such-host.invalid:9092")
+
+
+def test_one_broker_of_several_is_enough(broker):
+    with clients.admin(Settings(brokers=f"127.0.0.1:1,{broker.address}")) as admin:
+        assert admin.describe_cluster()["brokers"]
+
+
+def test_something_that_is_not_kafka_is_told():
+    with server(lambda connection: connection.close()) as address:
+        message = refusal(brokers=address, connect_timeout=1.0)
+    assert "does not answer as Kafka does with EVENTWIRE_SECURITY_PROTOCOL PLAINTEXT" in message
+
+
+def test_a_refused_login_is_told_with_the_user_and_without_the_password():
+    with server(lambda connection: connection.close()) as address:
+        message = refusal(
+            brokers=address,
+            connect_timeout=1.0,
+            security_protocol="SASL_PLAINTEXT",
+            sasl_user="alice",
+            sasl_password=Secret("hush"),
+        )
+    assert "did not let user 'alice' in (EVENTWIRE_SASL_USER, EVENTWIRE_SASL_PASSWORD," in message
+    assert "hush" not in message
+
+
+def test_tls_with_a_plain_listener_is_told_and_not_waited_for(broker):
+    message = refusal(brokers=broker.address, security_protocol="SSL", connect_timeout=1.0)
+    assert message.startswith(f"no TLS with Kafka at {broker.address}: no answer")
+
+
+def test_a_missing_ca_file_is_named_by_its_setting(tmp_path):
+    message = refusal(security_protocol="SSL", ssl_ca_file=tmp_path / "none.pem")
+    assert message.startswith("EVENTWIRE_SSL_CA_FILE: expected PEM files that match")
+
+
+def test_a_topic_that_does_not_exist_is_told_with_the_command_that_creates_it(broker):
+    settings = Settings(brokers=broker.address)
+    with pytest.raises(BrokerError, match=r"topic no\.such does not exist .*`eventwire topics`"):
+        clients.reader(settings, ["no.such"], from_beginning=True)
+
+
+def test_the_login_reaches_kafka_python():
+    options = client_options(
+        Settings(
+            security_protocol="SASL_SSL",
+            sasl_mechanism="SCRAM-SHA-256",
+            sasl_user="alice",
+            sasl_password=Secret("hush"),
+        )
+    )
+    assert options["security_protocol"] == "SASL_SSL"
+    assert options["sasl_mechanism"] == "SCRAM-SHA-256"
+    assert options["sasl_plain_username"] == "alice"
+    assert options["sasl_plain_password"] == "hush"
+    assert options["ssl_context"].verify_mode == ssl.CERT_REQUIRED
+    assert options["ssl_context"].check_hostname
+
+
+def test_without_tls_there_is_no_context():
+    assert ssl_context(Settings(security_protocol="PLAINTEXT")) is None
+
+
+# ------------------------------------------------------------------------------------------ TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """A certificate for 127.0.0.1 that vouches for itself, and its key, encrypted and not."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl, to make certificates")
+    folder = tmp_path_factory.mktemp("tls")
+
+    def openssl(arguments):
+        command = ["openssl", *arguments.split()]
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+    openssl(
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+        " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
+    )
+    openssl("rsa -aes128 -passout pass:hush -in key.pem -out locked.pem")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tls_broker(certificate, tmp_path_factory):
+    """The embedded broker behind a door that wants TLS and a client certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificate / "cert.pem")
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def pump(source, sink):
+        try:
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        finally:
+            sink.close()
+
+    def forward(connection):
+        try:
+            inside = context.wrap_socket(connection, server_side=True)
+        except OSError:
+            return
+        outside = socket.create_connection(("127.0.0.1", plain))
+        for pair in ((inside, outside), (outside, inside)):
+            threading.Thread(target=pump, args=pair, daemon=True).start()
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        plain = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("tansu") / "log"
+    with server(forward) as address, log.open("wb") as file:
+        command = [
+            broker_command(),
+            "broker",
+            f"--listener-url=tcp://127.0.0.1:{plain}",
+            f"--advertised-listener-url=tcp://{address}",
+        ]
+        with Child(command, log=file, grace=0.2):
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                try:
+                    socket.create_connection(("127.0.0.1", plain), timeout=1).close()
+                    break
+                except OSError:
+                    time.sleep(0.02)
+            yield address
+
+
+def test_tls_with_a_client_certificate_and_a_locked_key_works(tls_broker, certificate):
+    settings = Settings(
+        brokers=tls_broker,
+        security_protocol="SSL",
+        ssl_ca_file=certificate / "cert.pem",
+        ssl_cert_file=certificate / "cert.pem",
+        ssl_key_file=certificate / "locked.pem",
+        ssl_key_password=Secret("hush"),
+    )
+    with clients.admin(settings) as admin:
+        admin.create_topics({"secret": {"num_partitions": 1}})
+    with clients.producer(settings) as producer:
+        producer.send("secret", b"value").get(10)
+    with clients.reader(settings, ["secret"], from_beginning=True) as reader:
+        assert next(iter(reader)).value == b"value"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(tls_broker):
+    message = refusal(brokers=tls_broker, security_protocol="SSL")
+    assert "CERTIFICATE_VERIFY_FAILED" in message
+    assert "EVENTWIRE_SSL_CA_FILE is unset" in message
+
+
+def test_a_locked_key_without_its_password_is_told_and_not_asked_for(certificate):
+    with pytest.raises(BrokerError, match=r"^EVENTWIRE_SSL_CERT_FILE, EVENTWIRE_SSL_KEY_FILE: "):
+        ssl_context(
+            Settings(
+                security_protocol="SSL",
+                ssl_cert_file=certificate / "cert.pem",
+                ssl_key_file=certificate / "locked.pem",
+            )
+        )
