@@ -1,0 +1,59 @@
+# make demo   install if needed, then watch the events of a few articles arrive on a Kafka topic
+# make test   lint, types and all tests
+# make lint   lint and types only
+# make clean  remove what was made here
+#
+# PYTHON=python3.12        the interpreter, 3.11 or newer
+# TORCH_BACKEND=cpu        torch without CUDA; auto: for this machine's GPU; index: as the package
+#                          index has it, which on Linux brings 2.5 GB of CUDA libraries
+# FEED=articles.jsonl      what the demo replays
+
+PYTHON ?= python3
+TORCH_BACKEND ?= cpu
+FEED ?=
+
+BIN := .venv/bin
+UV := $(BIN)/uv --quiet
+EXTRAS := --extra dev --extra train
+
+.PHONY: demo test lint constraints clean FORCE
+.DELETE_ON_ERROR:
+
+demo: .venv/installed
+	@$(BIN)/eventwire demo $(FEED)
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+# All versions are chosen together, for every platform and Python: faust-streaming caps click, which
+# holds back huggingface-hub, which holds back transformers.
+constraints: .venv/installed
+	@$(UV) pip compile pyproject.toml $(EXTRAS) --universal --python-version 3.11 --upgrade \
+		--custom-compile-command "make constraints" --annotation-style line --output-file constraints.txt
+
+# The package is linked file by file (strict mode is what type checkers follow), so it is installed
+# again when a file comes or goes.
+.venv/installed: .venv/dependencies .venv/files
+	@$(UV) pip install --python $(BIN)/python --no-deps --no-build-isolation \
+		--config-settings editable_mode=strict --editable .
+	@touch $@
+
+.venv/files: .venv/dependencies FORCE
+	@find models streams -type f ! -path '*/__pycache__/*' | LC_ALL=C sort > $@.now
+	@cmp -s $@.now $@ || cp $@.now $@
+
+.venv/dependencies: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("eventwire needs Python 3.11 or newer, and $(PYTHON) is %d.%d: set PYTHON" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip --quiet --disable-pip-version-check install -c constraints.txt uv
+	@TORCH_BACKEND="$(TORCH_BACKEND)" UV="$(UV)" sh deploy/install-dependencies.sh $(BIN)/python $(EXTRAS)
+	@touch $@
+
+clean:
+	rm -rf .venv build dist eventwire.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find models streams tests -type d -name __pycache__ -prune -exec rm -rf {} +
