@@ -9,6 +9,7 @@ shift
 uv=${UV:-uv}
 backend=${TORCH_BACKEND:-cpu}
 
+from="the package index (on Linux with 2.5 GB of CUDA libraries)"
 set -- --python "$python" --requirements pyproject.toml "$@" --constraints constraints.txt
 if [ "$backend" != index ]; then
     # a backend that uv does not know is an error; nothing is downloaded here
@@ -19,6 +20,8 @@ if [ "$backend" != index ]; then
         --torch-backend "$backend" torch 2> /dev/null
     then
         set -- "$@" --torch-backend "$backend"
+        from="its own index ($backend)"
     fi
 fi
+echo "Installing what eventwire needs, torch from $from" >&2
 $uv pip install "$@"
