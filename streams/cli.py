@@ -8,7 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -64,8 +64,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def code(loaded: Settings, options: argparse.Namespace) -> int:
     from eventwire.streams import coding, feeds
 
-    results, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no result
-    with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
+    results = sys.stdout
+    with (
+        redirect_stdout(sys.stderr),  # what libraries print is no result
+        feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed,
+    ):
         coder = coding.load_coder(loaded)
         if options.output is None:
             summary = coding.code(feed, coder, results.buffer, min_confidence=loaded.min_confidence)

@@ -1,0 +1,362 @@
+import gzip
+import importlib.metadata
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from eventwire.streams import cli, clients, topics
+from eventwire.streams.settings import Settings
+
+TESTS = Path(__file__).parent
+COMMAND = [sys.executable, "-P", "-m", "eventwire.streams.cli"]
+
+
+def article(number, text="The ministers met in Geneva.", **more):
+    return json.dumps({"id": f"a{number}", "text": text, **more})
+
+
+@pytest.fixture
+def feed(tmp_path):
+    path = tmp_path / "feed.jsonl"
+    path.write_text(f"{article(1)}\n{{\n\n{article(4, 'She denied it.')}\n")
+    return path
+
+
+def environment(**variables):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTWIRE_")}
+    return clean | {
+        "PYTHONPATH": str(TESTS),
+        "EVENTWIRE_CODER": "fakes.fake_coder:load",
+        **variables,
+    }
+
+
+def run(*arguments, stdin=None, timeout=30, **variables):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        env=environment(**variables),
+        input=stdin,
+        capture_output=True,
+        timeout=timeout,
+        text=True,
+        check=False,
+    )
+
+
+def refused(*arguments, status=1, **variables):
+    """The one line on stderr of a command that fails."""
+    done = run(*arguments, **variables)
+    assert done.returncode == status, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    return done.stderr.strip()
+
+
+# --------------------------------------------------------------------------------- all commands
+
+
+def test_help_starts_at_once_and_names_every_command():
+    began = time.monotonic()
+    done = run("--help")
+    assert time.monotonic() - began < 2  # 0.2 s on an idle machine
+    for command in [
+        "code",
+        "demo",
+        "broker",
+        "worker",
+        "replay",
+        "tail",
+        "topics",
+        "config",
+        "evaluate",
+        "train",
+    ]:
+        assert re.search(rf"^    {command} ", done.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["config"], ["tail", "--help"]])
+def test_what_needs_no_model_and_no_kafka_imports_neither(arguments):
+    script = (
+        "import sys; from eventwire.streams import cli\n"
+        "try: cli.main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "print([m for m in ('torch', 'kafka', 'faust', 'transformers') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout == f"eventwire {importlib.metadata.version('eventwire')}\n"
+
+
+def test_help_names_the_variable_of_a_setting():
+    assert "[EVENTWIRE_BROKERS]" in run("tail", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tail", "--form-beginning"], "unrecognized arguments: --form-beginning"),
+        (["tail", "--from"], "unrecognized arguments: --from"),
+        (["tail", "--type", "sumons"], "unknown event type 'sumons'; did you mean summons?"),
+        (["tail", "--min-confidence", "2"], "expected a number from 0 to 1, got '2'"),
+        (["replay", "x", "--speed", "-1"], "expected a number of at least 0, got '-1'"),
+        (["replay", "x", "--limit", "1.5"], "expected a whole number of at least 1, got '1.5'"),
+        (["code"], "the following arguments are required: FEED.jsonl"),
+        (["cod", "x"], "invalid choice: 'cod'"),
+        ([], "the following arguments are required: COMMAND"),
+    ],
+)
+def test_a_wrong_option_ends_in_one_line(arguments, message):
+    assert message in refused(*arguments, status=2)
+
+
+def test_an_unknown_variable_is_refused_by_every_command():
+    assert refused("config", status=2, EVENTWIRE_BROKER="x:1") == (
+        "eventwire config: EVENTWIRE_BROKER: unknown setting; did you mean EVENTWIRE_BROKERS?"
+    )
+
+
+def test_set_without_a_value_is_refused():
+    assert refused("config", "--set", "partitions", status=2).endswith("expected NAME=VALUE")
+
+
+def test_an_error_is_a_json_line_where_logs_are():
+    line = refused("code", "missing.jsonl", EVENTWIRE_LOG_FORMAT="json")
+    assert json.loads(line)["message"].startswith("eventwire code: cannot read the feed")
+
+
+def test_a_traceback_comes_only_with_debug():
+    assert "Traceback" in run("code", "missing.jsonl", "--debug").stderr
+
+
+# --------------------------------------------------------------------------------------- config
+
+
+def test_config_tells_value_and_origin_of_every_setting():
+    done = run("config", "--brokers", "a:1", "--set", "partitions=7", EVENTWIRE_GROUP="g")
+    rows = [re.split(r"\s{2,}", row) for row in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == list(Settings.__struct_fields__)
+    assert ["brokers", "EVENTWIRE_BROKERS", "a:1", "command line"] in rows
+    assert ["partitions", "EVENTWIRE_PARTITIONS", "7", "command line"] in rows
+    assert ["group", "EVENTWIRE_GROUP", "g", "environment"] in rows
+    assert ["linger", "EVENTWIRE_LINGER", "0.05", "default"] in rows
+    assert ["sasl_user", "EVENTWIRE_SASL_USER", "-", "default"] in rows
+
+
+def test_config_masks_secrets_in_text_and_json():
+    secret = {"EVENTWIRE_SASL_PASSWORD": "hush"}
+    for arguments in (["config"], ["config", "--json"]):
+        done = run(*arguments, **secret)
+        assert "********" in done.stdout
+        assert "hush" not in done.stdout + done.stderr
+
+
+def test_config_as_json_is_one_array_of_objects():
+    explained = json.loads(run("config", "--json").stdout)
+    assert set(explained[0]) == {"name", "variable", "value", "origin", "description"}
+
+
+# ----------------------------------------------------------------------------------------- code
+
+
+def test_code_writes_events_to_stdout_and_all_else_to_stderr(feed):
+    done = run("code", feed)
+    assert done.returncode == 0
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["event_type"] for event in events] == ["meeting", "denial"]
+    reported, summary = done.stderr.splitlines()
+    assert reported.startswith("feed.jsonl:2: expected JSON")
+    assert summary.startswith("4 lines: 2 articles, 1 blank, 1 failed; 2 events")
+
+
+def test_quiet_leaves_stderr_empty(feed):
+    assert run("code", feed, "--quiet").stderr == ""
+
+
+def test_what_a_library_prints_does_not_get_among_the_events(tmp_path):
+    path = tmp_path / "feed.jsonl"
+    path.write_text(article(1, "They met. PRINT"))
+    done = run("code", path, "--quiet")
+    assert [json.loads(line)["event_type"] for line in done.stdout.splitlines()] == ["meeting"]
+    assert "library chatter" in done.stderr
+
+
+def test_code_reads_stdin():
+    assert json.loads(run("code", "-", stdin=article(1)).stdout)["article"]["id"] == "a1"
+
+
+def test_code_reads_gzip_from_stdin(tmp_path):
+    path = tmp_path / "feed.gz"
+    path.write_bytes(gzip.compress(article(1).encode()))
+    with path.open("rb") as file:
+        done = subprocess.run(
+            [*COMMAND, "code", "-"],
+            stdin=file,
+            env=environment(),
+            capture_output=True,
+            check=True,
+        )
+    assert json.loads(done.stdout)["article"]["id"] == "a1"
+
+
+def test_code_writes_to_a_file(feed, tmp_path):
+    out = tmp_path / "events.jsonl"
+    done = run("code", feed, "-o", out)
+    assert done.stdout == ""
+    assert len(out.read_text().splitlines()) == 2
+
+
+def test_code_does_not_write_over_its_own_feed(feed):
+    before = feed.read_bytes()
+    assert "expected another file than the feed" in refused("code", feed, "-o", feed, status=2)
+    assert feed.read_bytes() == before
+
+
+def test_code_tells_where_it_cannot_write(feed):
+    assert refused("code", feed, "-o", "/no/such/folder/x", status=2) == (
+        "eventwire code: -o /no/such/folder/x: cannot write there: No such file or directory"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("none.jsonl", "No such file or directory"), ("", "Is a directory")]
+)
+def test_a_feed_that_cannot_be_read_ends_in_one_line(tmp_path, name, reason):
+    path = tmp_path / name
+    assert refused("code", path) == f"eventwire code: cannot read the feed {path}: {reason}"
+
+
+def test_code_fails_where_no_line_holds_an_article(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<html>\n</html>\n")
+    done = run("code", path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("2 lines: 0 articles, 0 blank, 2 failed")
+
+
+def test_an_empty_feed_is_no_failure(tmp_path):
+    path = tmp_path / "empty.jsonl"
+    path.touch()
+    assert run("code", path).returncode == 0
+
+
+def test_a_model_that_cannot_be_loaded_is_told_in_one_line(feed):
+    line = refused("code", feed, EVENTWIRE_CODER="fakes.fake_coder:fail")
+    assert "model.safetensors: expected 24,117,248 bytes, got 134" in line
+
+
+def test_a_reader_that_leaves_ends_code_quietly(tmp_path):
+    path = tmp_path / "feed.jsonl"
+    path.write_text("\n".join(article(n) for n in range(2_000)))
+    process = subprocess.Popen(
+        [*COMMAND, "code", str(path), "--quiet"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(20) == 0
+    process.stderr.close()
+
+
+# ---------------------------------------------------------------------------------- with brokers
+
+
+@pytest.mark.parametrize("command", [["tail"], ["topics"], ["replay", cli.SAMPLE_FEED]])
+def test_brokers_that_are_down_end_in_one_line_within_seconds(command):
+    began = time.monotonic()
+    line = refused(*command, "--brokers", "127.0.0.1:1")
+    assert "cannot reach Kafka at 127.0.0.1:1: Connection refused" in line
+    assert "EVENTWIRE_BROKERS" in line
+    assert time.monotonic() - began < 10
+
+
+def test_topics_lists_what_is_there(broker):
+    done = run("topics", "--brokers", broker.address, "--topic-prefix", "cli.", "--partitions", 2)
+    rows = [re.split(r"\s{2,}", row) for row in done.stdout.splitlines()]
+    assert len(rows) == 7
+    assert rows[0] == ["cli.news.articles.v1", "2 partitions", "policy not told", "created"]
+
+
+def test_a_dry_run_needs_no_broker(feed):
+    done = run("replay", feed, "--dry-run", "--brokers", "127.0.0.1:1")
+    assert done.returncode == 0
+    assert "3 would be sent (1 of them no articles)" in done.stderr
+
+
+def test_replay_tells_what_it_sent_and_tail_shows_events_as_json_in_a_pipe(broker, feed):
+    options = ["--brokers", broker.address, "--topic-prefix", "pipe."]
+    topics.create_missing(Settings(brokers=broker.address, topic_prefix="pipe."))
+    done = run("replay", feed, *options)
+    assert done.returncode == 0
+    assert "3 sent (1 of them no articles)" in done.stderr
+    tail = subprocess.Popen(
+        [*COMMAND, "tail", "--from-beginning", "--type", "denial", *options],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    coded = run("code", feed, "--quiet").stdout.encode().splitlines()
+    with clients.producer(Settings(brokers=broker.address)) as producer:
+        for value in coded:
+            producer.send("pipe.politics.events.v1", value, key=b"k").get(10)
+    assert json.loads(tail.stdout.readline())["event_type"] == "denial"
+    tail.send_signal(signal.SIGINT)
+    assert tail.wait(10) == 130
+    assert tail.stderr.read() == ""
+    tail.stdout.close()
+    tail.stderr.close()
+
+
+def test_a_line_that_is_too_large_to_send_is_told_and_fails_the_replay(broker, tmp_path):
+    path = tmp_path / "feed.jsonl"
+    path.write_text(article(1) + "\n" + article(2, "x" * 5_000))
+    settings = Settings(brokers=broker.address, topic_prefix="large.")
+    topics.create_missing(settings)
+    done = run(
+        *("replay", path, "--brokers", broker.address, "--topic-prefix", "large."),
+        *("--set", "article_max_bytes=2000"),
+    )
+    assert done.returncode == 1
+    assert "feed.jsonl:2: not sent: expected a record of at most 2,000 bytes" in done.stderr
+    assert "1 sent" in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_broker_prints_its_address_creates_the_topics_and_ends_on_a_signal(number):
+    process = subprocess.Popen(
+        [*COMMAND, "broker", "--port", "0"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    address = process.stdout.readline().strip()
+    assert run("topics", "--brokers", address).stdout.count("created") == 0
+    process.send_signal(number)
+    assert process.wait(10) == (0 if number == signal.SIGINT else 143)
+    process.stdout.close()
+    process.stderr.close()
+    assert "Connection refused" in refused("topics", "--brokers", address)
+
+
+def test_broker_tells_a_taken_port_in_one_line(broker):
+    assert "--port" in refused("broker", "--port", broker.port)

@@ -1,0 +1,278 @@
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+
+from eventwire.models.records import Article
+from eventwire.streams.cli import SAMPLE_FEED
+from eventwire.streams.decode import Refusal
+from eventwire.streams.demo import Accounts, on_embedded_broker
+from eventwire.streams.feeds import open_feed, published
+from eventwire.streams.outputs import LedgerRecord
+from eventwire.streams.settings import Secret, Settings
+
+TESTS = Path(__file__).parent
+MARK = "DEMO_TEST_MARK"
+
+pytestmark = pytest.mark.usefixtures("broker")  # skips where there is no embedded broker
+
+
+# --------------------------------------------------------------------------------- bookkeeping
+
+
+def coded(offset, outcome="coded", event_ids=()):
+    return LedgerRecord(
+        article_id=f"a{offset}",
+        outcome=outcome,
+        event_ids=list(event_ids),
+        received_at="2025-01-01T00:00:00Z",
+        topic="t",
+        partition=0,
+        offset=offset,
+    )
+
+
+def test_nothing_sent_is_nothing_to_wait_for():
+    assert Accounts().complete
+
+
+def test_an_article_is_accounted_for_by_its_ledger_record_and_all_of_its_events():
+    accounts = Accounts()
+    accounts.sent = 1
+    assert not accounts.complete
+    accounts.coded(coded(0, event_ids=["e1", "e2"]))
+    accounts.arrived("e1")
+    assert not accounts.complete
+    accounts.arrived("e2")
+    assert accounts.complete
+
+
+def test_a_ledger_record_that_comes_twice_counts_once():
+    accounts = Accounts()
+    accounts.sent = 2
+    accounts.coded(coded(0, "no_event"))
+    accounts.coded(coded(0, "no_event"))
+    assert not accounts.complete
+
+
+def test_an_event_that_comes_twice_is_new_once():
+    accounts = Accounts()
+    assert [accounts.arrived("e1"), accounts.arrived("e1")] == [True, False]
+
+
+def test_the_summary_names_every_outcome_that_there_was():
+    accounts = Accounts()
+    accounts.sent, accounts.unsent = 5, 1
+    accounts.arrived("e1")
+    for offset, outcome in enumerate(
+        ("coded", "no_event", "dead_letter", "unsupported_language", "duplicate")
+    ):
+        accounts.coded(coded(offset, outcome))
+    assert accounts.summary(2.04) == (
+        "6 articles, 1 events, 1 without event, 1 dead letters, 1 not English, 1 duplicates,"
+        " 1 too large to send in 2.0 s"
+    )
+
+
+def test_settings_for_another_broker_do_not_follow_to_the_embedded_one():
+    settings = Settings(
+        brokers="kafka:9093",
+        security_protocol="SASL_SSL",
+        sasl_user="alice",
+        sasl_password=Secret("hush"),
+        replication=3,
+        http_port=9464,
+        min_confidence=0.7,
+        topic_prefix="mine.",
+    )
+    local = on_embedded_broker(settings, "127.0.0.1:1")
+    assert (local.brokers, local.security_protocol, local.http_port) == (
+        "127.0.0.1:1",
+        "PLAINTEXT",
+        0,
+    )
+    assert (local.sasl_user, local.sasl_password, local.replication) == (None, None, None)
+    assert (local.min_confidence, local.topic_prefix) == (0.7, "mine.")
+
+
+# ------------------------------------------------------------------------------- the sample feed
+
+
+def test_the_sample_feed_has_many_articles_one_bad_line_and_no_two_ids_alike():
+    with open_feed(str(SAMPLE_FEED), max_bytes=1_048_576) as feed:
+        lines = list(feed)
+    articles = [line.article for line in lines if isinstance(line.article, Article)]
+    assert len(articles) >= 12
+    assert sum(isinstance(line.article, Refusal) for line in lines) == 1
+    assert len({article.id for article in articles}) == len(articles)
+    assert all(article.id.startswith("sample-") for article in articles)
+    times = [published(article) for article in articles]
+    assert times == sorted(times)
+
+
+# ------------------------------------------------------------------------------- end to end
+
+
+class Demo:
+    """A demo in a process of its own; whatever it starts can be found by a mark."""
+
+    def __init__(self, *arguments, coder="load"):
+        self.mark = str(uuid.uuid4())
+        clean = {n: v for n, v in os.environ.items() if not n.startswith("EVENTWIRE_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "eventwire.streams.cli", "demo", *map(str, arguments)],
+            env=clean
+            | {
+                MARK: self.mark,
+                "PYTHONPATH": str(TESTS),
+                "EVENTWIRE_CODER": f"fakes.fake_coder:{coder}",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+        self.process.stderr.close()
+
+    def finish(self, seconds=60):
+        out, errors = self.process.communicate(timeout=seconds)
+        return self.process.returncode, out.splitlines(), errors.splitlines()
+
+    def broker_port(self):
+        return int(re.search(r"127\.0\.0\.1:(\d+)", self.process.stderr.readline()).group(1))
+
+    def processes(self):
+        """Command lines of the processes that carry the mark."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.mark.encode() in (folder / "environ").read_bytes():
+                    found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+        return [command for command in found if command]
+
+    def wait_for(self, part, seconds=20):
+        deadline = time.monotonic() + seconds
+        while not any(part in command for command in self.processes()):
+            assert time.monotonic() < deadline, f"no process {part}: {self.processes()}"
+            time.sleep(0.05)
+
+    def left_behind(self, port, seconds=15):
+        """What is still there after that time: processes, or the broker's port."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            left = self.processes()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    left.append(f"port {port}")
+            if not left:
+                return []
+            time.sleep(0.1)
+        return left
+
+
+def written(tmp_path, *articles):
+    path = tmp_path / "feed.jsonl"
+    path.write_text(
+        "\n".join(a if isinstance(a, str) else json.dumps(a) for a in articles), encoding="utf-8"
+    )
+    return path
+
+
+def test_a_demo_shows_every_event_accounts_for_every_line_and_leaves_nothing(tmp_path):
+    feed = written(
+        tmp_path,
+        {"id": "a1", "text": "The ministers met in Geneva. The rebels denied it."},
+        {"id": "a2", "text": "Quiet."},
+        '{"id": "a3", "te',
+        "",
+        {"id": "a4", "text": "Ruhe.", "language": "de"},
+        {"id": "a1", "text": "The ministers met in Geneva. The rebels denied it."},
+        {"id": "a5", "text": "x" * 2_000_000},
+    )
+    with Demo(feed) as demo:
+        port = demo.broker_port()
+        status, out, errors = demo.finish()
+        assert demo.left_behind(port) == []
+    assert status == 0, errors
+    *events, summary = out
+    assert sorted(line.split()[0] for line in events) == ["2026-01-01"] * 2
+    assert {re.split(r"\s{2,}", line)[1] for line in events} == {"meeting", "denial"}
+    assert summary.startswith(
+        "6 articles, 2 events, 1 without event, 1 dead letters, 1 not English, 1 duplicates,"
+        " 1 too large to send in "
+    )
+    assert any("feed.jsonl:7: not sent" in line for line in errors)
+
+
+def test_two_demos_at_once_do_not_disturb_each_other(tmp_path):
+    feed = written(tmp_path, {"id": "a1", "text": "The ministers met in Geneva."})
+    with Demo(feed) as one, Demo(feed) as other:
+        for demo in (one, other):
+            status, out, errors = demo.finish()
+            assert status == 0, errors
+            assert len(out) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_a_demo_that_is_ended_by_a_signal_leaves_nothing_behind(tmp_path, number, status):
+    feed = written(tmp_path, {"id": "a1", "text": "FREEZE"})
+    with Demo(feed) as demo:
+        port = demo.broker_port()
+        demo.wait_for("eventwire.streams.inference")
+        demo.process.send_signal(number)
+        ended, out, errors = demo.finish(20)
+        assert demo.left_behind(port) == []
+    assert ended == status
+    assert (out, errors) == ([], [])
+
+
+def test_ctrl_c_to_the_whole_terminal_ends_a_demo_without_a_word(tmp_path):
+    feed = written(tmp_path, {"id": "a1", "text": "FREEZE"})
+    with Demo(feed) as demo:
+        port = demo.broker_port()
+        demo.wait_for("eventwire.streams.cli worker")
+        os.killpg(demo.process.pid, signal.SIGINT)
+        ended, out, errors = demo.finish(20)
+        assert demo.left_behind(port) == []
+    assert (ended, out, errors) == (130, [], [])
+
+
+def test_a_worker_that_dies_is_told_with_its_reason(tmp_path):
+    feed = written(tmp_path, {"id": "a1", "text": "Quiet."})
+    with Demo(feed, coder="fail") as demo:
+        port = demo.broker_port()
+        status, out, errors = demo.finish()
+        assert demo.left_behind(port) == []
+    assert (status, out) == (1, [])
+    (line,) = errors
+    assert line.startswith("eventwire demo: the worker ended with status 1: ")
+    assert "model.safetensors: expected 24,117,248 bytes, got 134" in line
+
+
+def test_a_missing_feed_starts_nothing(tmp_path):
+    with Demo(tmp_path / "none.jsonl") as demo:
+        status, out, errors = demo.finish()
+    assert (status, out) == (1, [])
+    assert errors == [
+        f"eventwire demo: cannot read the feed {tmp_path}/none.jsonl: No such file or directory"
+    ]
