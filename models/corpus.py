@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+
 from eventwire.models.ontology import STATUSES, ontology
 
 CORPUS = Path(__file__).with_name("corpus")

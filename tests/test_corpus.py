@@ -3,6 +3,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from eventwire.models.corpus import (
     CORPUS,
     ROLES,

@@ -2,6 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from eventwire.models.ontology import STATUSES, OntologyError, ontology, parse_ontology
 
 DESIGN = Path(__file__).parents[2] / "shared" / "design" / "ontology.md"
