@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 
 MAX_BATCH = 256
 """Messages; bounds what dead letters and duplicates, which are no work, add to a batch."""
+MAX_BATCH_CHARACTERS = 4_000_000
+"""Of the articles of a batch together, however fast the coder: bounds memory."""
 FIRST_RATE = 20_000.0
 """Characters a second, until the coder's speed was measured; slow machines do about this."""
 MEASURABLE_CHARACTERS = 2_000
@@ -159,7 +161,7 @@ class Intake:
 
     @property
     def _limit(self) -> float:
-        return self._batch_seconds * self._rate.value
+        return min(self._batch_seconds * self._rate.value, MAX_BATCH_CHARACTERS)
 
     @property
     def _full(self) -> bool:

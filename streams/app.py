@@ -1,13 +1,14 @@
 """The Faust app: how articles are consumed. What is done with them is `agent.Agent`'s."""
 
 import asyncio
+import logging
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from faust.types import TP
@@ -24,6 +25,9 @@ from eventwire.streams.metrics import Metrics, Partition
 from eventwire.streams.outputs import Record
 from eventwire.streams.publisher import Publisher
 from eventwire.streams.settings import Settings
+
+log = logging.getLogger("eventwire.streams.worker")
+"""Faust logs at length in the name of this module, see `logs.QUIET`."""
 
 COMMIT_SECONDS = 1.0
 """Between commits; what was acknowledged since the last one is read again after a crash."""
@@ -89,21 +93,24 @@ class App(faust.App):
             await self.commit({self.topic_names.articles.name})
         await self.stop()
 
-    def positions(self) -> Iterator[Partition]:
+    def positions(self) -> list[Partition]:
         """Where the partitions stand that this worker has now."""
         consumer = cast(faust_fixes.Consumer | None, self._consumer)
+        if consumer is None:
+            return []
         try:
-            assigned = consumer.assignment() if consumer is not None else set()
-        except ConsumerNotStarted:
-            return
-        for tp in sorted(assigned):
-            yield Partition(
-                number=tp.partition,
-                committed=consumer.committed(tp),
-                start=consumer.first(tp),
-                # Read last: a commit that came before it cannot lie beyond it.
-                end=consumer.highwater(tp),
-            )
+            return [
+                Partition(
+                    number=tp.partition,
+                    committed=consumer.committed(tp),
+                    start=consumer.first(tp),
+                    # Read last: a commit that came before it cannot lie beyond it.
+                    end=consumer.highwater(tp),
+                )
+                for tp in sorted(consumer.assignment())
+            ]
+        except (ConsumerNotStarted, AssertionError, KafkaError):
+            return []  # its thread has just started, or just lost a partition
 
 
 def build_app(
@@ -138,7 +145,9 @@ def build_app(
     )
 
     async def assigned(_: Any, partitions: set[TP], **__: Any) -> None:
-        app.ledger.assign({partition.partition for partition in partitions})
+        numbers = {partition.partition for partition in partitions}
+        log.info("%s: given partitions %s", app.topic_names.articles.name, sorted(numbers))
+        app.ledger.assign(numbers)
 
     app.on_partitions_assigned.connect(assigned, weak=False)  # type: ignore[arg-type]
     # Bytes, and empty ones too: what they are is for `decode` to say.

@@ -78,7 +78,7 @@ class Consumer(driver.Consumer):
                 offset_to - offset_from,
             )
 
-    # Whoever moves the position makes the broker send again what is not acknowledged.
+    # Who moves the position back makes the broker send again what is not acknowledged.
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._fetched.clear()
@@ -88,8 +88,10 @@ class Consumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         committed = await super().seek_to_committed()
         for partition, offset in committed.items():
-            if offset:  # Without one the position stays where it is.
-                self._fetched.pop(partition, None)
+            fetched = self._fetched.pop(partition, None)
+            if fetched and not offset:
+                # Without a commit the position stays, behind what a rebalance made Faust drop.
+                self._thread.seek(partition, fetched[0])
         return committed
 
     async def _seek(self, partition: TP, offset: int) -> None:

@@ -148,6 +148,7 @@ class CoderProcess:
         configuration = {"coder": self._coder, "options": self._options, "parent": os.getpid()}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # whatever lies in the current folder, it is not what we import
             "-m",
             "eventwire.streams.inference",
             json.dumps(configuration),

@@ -67,7 +67,11 @@ class Metrics:
         self._tombstones = Counter("tombstones", "Null values skipped", **into)
         self._batch = Histogram("batch_articles", "Articles in a batch", buckets=COUNTS, **into)
         self._stage = Histogram(
-            "stage_seconds", "Time of a batch in each stage", ["stage"], buckets=SECONDS, **into
+            "stage_seconds",
+            "Decoding of a message, coding and publishing of a batch",
+            ["stage"],
+            buckets=SECONDS,
+            **into,
         )
         self._coder = Counter(
             "coder_stage_seconds", "Time in the coder's stages", ["stage"], **into

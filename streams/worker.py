@@ -64,29 +64,29 @@ class _Worker:
         try:
             if await self._prepare(app):
                 health.model_ready = True
-                await self._consume(app)
+                await self._consume(app, health)
         finally:
-            health.stopping = True
             watching.cancel()
             await app.coder.stop()
             await runner.cleanup()
 
     async def _prepare(self, app: App) -> bool:
         """Topics and model, before joining the group; False where told to stop meanwhile."""
-        loading = asyncio.gather(
-            asyncio.to_thread(topics.create_missing, self._settings), app.coder.start()
-        )
-        if await self._is_first(loading):
-            app.metrics.model(app.coder.model)
-            return True
-        return False
 
-    async def _consume(self, app: App) -> None:
+        async def prepare() -> None:
+            await asyncio.to_thread(topics.create_missing, self._settings)
+            await app.coder.start()
+            app.metrics.model(app.coder.model)
+
+        return await self._is_first(prepare())
+
+    async def _consume(self, app: App, health: Health) -> None:
         """Join the group, and leave it when told to or when something is broken."""
         if await self._is_first(app.run_until_broken()):
             end_after(BROKEN_SECONDS, FAILED)
             await app.leave(finish=False)
             raise app.failure or RuntimeError("Faust stopped without a reason")
+        health.stopping = True
         try:
             async with asyncio.timeout(self._settings.shutdown_timeout):
                 await app.leave(finish=True)
@@ -126,7 +126,10 @@ class _Worker:
 
 async def _watch(health: Health) -> None:
     while True:
-        health.watch()
+        try:
+            health.watch()
+        except Exception:
+            log.exception("cannot tell how far the commits are")
         await asyncio.sleep(healths.WATCH_SECONDS)
 
 

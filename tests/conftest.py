@@ -189,10 +189,15 @@ class WorkerProcess:
             "EVENTWIRE_HTTP_PORT": "0",
             **variables,
         }
+        self.folder = log.with_suffix(".cwd")
+        self.folder.mkdir()
+        # What would be imported in its place, were the current folder searched.
+        (self.folder / "queue.py").write_text("raise SystemExit('imported queue.py')\n")
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", RUN],
+                [sys.executable, "-P", "-c", RUN],
                 env=environment,
+                cwd=self.folder,
                 stderr=stderr,
                 stdout=subprocess.PIPE,
             )

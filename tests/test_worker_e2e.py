@@ -71,11 +71,7 @@ def test_events_carry_cloudevents_headers_and_pass_trace_and_run_id_through(
     passed = [("traceparent", b"00-4bf9-00f0-01"), ("eventwire-run-id", b"run-7"), ("x", b"y")]
     record = room.ledger_of(room.send_article("traced", "They met.", headers=passed))
     assert record.run_id == "run-7"
-    [event] = [
-        r
-        for r in room.seen[room.topics.events.name]
-        if r.key.decode() in record.event_ids
-    ]
+    [event] = [r for r in room.seen[room.topics.events.name] if r.key.decode() in record.event_ids]
     headers = dict(event.headers)
     assert headers["ce_specversion"] == b"1.0"
     assert headers["ce_id"] == event.key
@@ -238,6 +234,12 @@ def test_metrics_tell_articles_events_lag_and_the_model(room: Room, worker: Work
     room.wait(lambda: worker.metric(lag) == 0, what="no lag")
     sha = "0" * 64
     assert worker.metric(f'eventwire_model_info{{name="fake",sha256="{sha}",version="1"}}') == 1
+
+
+def test_the_folder_where_it_was_started_is_neither_imported_from_nor_written_to(
+    worker: WorkerProcess,
+) -> None:
+    assert [path.name for path in worker.folder.iterdir()] == ["queue.py"]
 
 
 def test_http_answers_get_only(worker: WorkerProcess) -> None:

@@ -1,0 +1,400 @@
+"""The agent with a fake stream, coder and broker; nothing here needs Kafka."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedError
+from fakes.fake_coder import FakeCoder
+
+from eventwire.models.records import Article, Stats
+from eventwire.streams.agent import Agent, Intake, Item, Rate
+from eventwire.streams.inference import Coded, CoderFailed
+from eventwire.streams.ledger import Ledger, Memory
+from eventwire.streams.metrics import Metrics
+from eventwire.streams.outputs import LedgerRecord, Record
+from eventwire.streams.publisher import Publisher, PublishError
+from eventwire.streams.settings import Settings
+from eventwire.streams.topics import topics
+
+# ------------------------------------------------------------------------------------ the intake
+
+
+def item(article_id: str, characters: int = 10) -> Item:
+    return Item(None, None, "", article=Article(id=article_id, text="x" * characters))
+
+
+def intake(*, rate: float = 100.0, batch_seconds: float = 1.0, linger: float = 0.0) -> Intake:
+    return Intake(batch_seconds=batch_seconds, linger=linger, rate=Rate(rate))
+
+
+def ids(batch: list[Item]) -> list[str]:
+    return [item.article_id for item in batch]
+
+
+async def test_a_batch_is_bounded_by_estimated_seconds_of_work() -> None:
+    waiting = intake(rate=100.0, batch_seconds=1.0)
+    for article_id in "abc":
+        await waiting.put(item(article_id, 45))
+    assert ids(await waiting.take()) == ["a", "b"]
+    assert ids(await waiting.take()) == ["c"]
+
+
+async def test_an_article_longer_than_a_batch_is_a_batch_of_its_own() -> None:
+    waiting = intake(rate=100.0)
+    await waiting.put(item("a", 10))
+    await waiting.put(item("long", 5_000))
+    assert ids(await waiting.take()) == ["a"]
+    assert ids(await waiting.take()) == ["long"]
+
+
+async def test_a_second_article_of_the_same_id_waits_for_the_next_batch() -> None:
+    waiting = intake()
+    for article_id in ("a", "b", "a", "c"):
+        await waiting.put(item(article_id, 1))
+    assert ids(await waiting.take()) == ["a", "b"]
+    assert ids(await waiting.take()) == ["a", "c"]
+
+
+async def test_an_article_waits_for_others_no_longer_than_the_linger() -> None:
+    waiting = intake(linger=0.05)
+    await waiting.put(item("a"))
+    taking = asyncio.create_task(waiting.take())
+    await asyncio.sleep(0.01)
+    await waiting.put(item("b"))
+    async with asyncio.timeout(1):
+        assert ids(await taking) == ["a", "b"]
+
+
+async def test_a_full_batch_does_not_linger() -> None:
+    waiting = intake(rate=10.0, linger=60.0)
+    await waiting.put(item("a", 10))
+    async with asyncio.timeout(1):
+        assert ids(await waiting.take()) == ["a"]
+
+
+async def test_no_more_than_a_batch_gathers_ahead_of_the_coder() -> None:
+    waiting = intake(rate=100.0)
+
+    async def fill() -> None:
+        for number in range(50):
+            await waiting.put(item(str(number), 50))
+
+    filling = asyncio.create_task(fill())
+    await asyncio.sleep(0.01)
+    assert len(waiting) == 2
+    await waiting.take()
+    await asyncio.sleep(0.01)
+    assert len(waiting) == 2
+    filling.cancel()
+
+
+def test_the_rate_follows_what_is_measured_and_ignores_tiny_batches() -> None:
+    rate = Rate(20_000)
+    for _ in range(50):
+        rate.measure(100_000, 1.0)
+    assert rate.value == pytest.approx(100_000, rel=0.01)
+    rate.measure(10, 5.0)
+    assert rate.value == pytest.approx(100_000, rel=0.01)
+
+
+# ------------------------------------------------------------------------------------- the agent
+
+
+@dataclass
+class Message:
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: list[tuple[str, bytes | None]] = field(default_factory=list)
+    topic: str = "news.articles.v1"
+    partition: int = 0
+    timestamp: float = 1_700_000_000.123
+
+
+class Event:
+    def __init__(self, message: Message) -> None:
+        self.message = message
+
+
+class Stream:
+    """Faust's stream: yields events, and remembers what was acknowledged."""
+
+    def __init__(self, log: list[str]) -> None:
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._log = log
+        self.acknowledged: list[int] = []
+
+    def noack(self) -> "Stream":
+        return self
+
+    async def events(self) -> Any:
+        while True:
+            yield await self._queue.get()
+
+    async def ack(self, event: Event) -> None:
+        self.acknowledged.append(event.message.offset)
+        self._log.append(f"ack {event.message.offset}")
+
+    def feed(self, *messages: Message) -> None:
+        for message in messages:
+            self._queue.put_nowait(Event(message))
+
+
+class InProcess:
+    """The coder's child process, without the process."""
+
+    def __init__(self) -> None:
+        self.coder = FakeCoder()
+        self.batches: list[list[str]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.error: Exception | None = None
+
+    @property
+    def model(self) -> Any:
+        return self.coder.model
+
+    async def code(self, articles: Sequence[Article], estimate: float) -> Coded:
+        self.batches.append([article.id for article in articles])
+        await self.gate.wait()
+        if self.error:
+            raise self.error
+        return Coded(list(self.coder.code(articles)), Stats(), 0.001)
+
+
+class World:
+    """An agent at work."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.log: list[str] = []
+        self.settings = Settings(linger=0.0, **settings)
+        self.topics = topics(self.settings)
+        self.metrics = Metrics()
+        self.coder = InProcess()
+        self.stream = Stream(self.log)
+        self.records: list[Record] = []
+        self.errors: dict[str, Exception] = {}
+        self.limits: dict[str, int] = {}
+        self.ledger = Ledger("codings", Memory(100), lambda: None)  # type: ignore[arg-type,return-value]
+        self.ledger._assigned = {0}
+        self.agent = Agent(
+            self.settings,
+            self.topics,
+            coder=self.coder,
+            ledger=self.ledger,
+            publisher=Publisher(self._send, max_bytes=self.settings.output_max_bytes, timeout=0.01),
+            metrics=self.metrics,
+        )
+        self.task = asyncio.create_task(self.agent.process(self.stream))
+        self._offset = 0
+
+    async def _send(self, record: Record) -> Any:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if record.size > self.limits.get(record.topic, record.size):
+            answer.set_exception(MessageSizeTooLargeError("too large"))
+        elif record.topic in self.errors:
+            answer.set_exception(self.errors[record.topic])
+        else:
+            self.records.append(record)
+            self.log.append(record.topic)
+            answer.set_result(None)
+        return answer
+
+    async def send(self, *values: bytes | None, **message: Any) -> None:
+        """Feed messages and wait until all are acknowledged."""
+        for value in values:
+            self.stream.feed(Message(self._offset, value, **message))
+            self._offset += 1
+        async with asyncio.timeout(5):
+            while len(self.stream.acknowledged) < self._offset and not self.task.done():
+                await asyncio.sleep(0.001)
+        if self.task.done():
+            self.task.result()
+
+    def on(self, topic: str) -> list[Record]:
+        return [record for record in self.records if record.topic == topic]
+
+    def codings(self) -> list[LedgerRecord]:
+        return [
+            msgspec.json.decode(record.value or b"", type=LedgerRecord)
+            for record in self.on(self.topics.codings.name)
+        ]
+
+    def counted(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(name, labels)
+
+
+@pytest.fixture
+async def world() -> Any:
+    made = World()
+    yield made
+    made.task.cancel()
+
+
+def article(article_id: str, text: str) -> bytes:
+    return json.dumps({"id": article_id, "text": text}).encode()
+
+
+async def test_the_ledger_is_written_after_the_events_and_the_ack_comes_last(world: World) -> None:
+    await world.send(article("a", "They met."))
+    events, codings = world.topics.events.name, world.topics.codings.name
+    assert world.log == [events, codings, "ack 0"]
+
+
+async def test_acks_come_in_the_order_of_the_offsets_whatever_became_of_the_messages(
+    world: World,
+) -> None:
+    await world.send(article("a", "They met."), None, b"junk", article("a", "They met."), None)
+    assert world.stream.acknowledged == [0, 1, 2, 3, 4]
+
+
+async def test_the_next_batch_gathers_while_the_coder_is_busy(world: World) -> None:
+    world.coder.gate.clear()
+    sending = asyncio.create_task(world.send(*[article(f"a{n}", "They met.") for n in range(20)]))
+    await asyncio.sleep(0.05)
+    world.coder.gate.set()
+    await sending
+    assert sum(world.coder.batches, []) == [f"a{n}" for n in range(20)]
+    assert len(world.coder.batches) <= 3
+
+
+async def test_a_null_value_is_acknowledged_and_counted_and_leaves_nothing(world: World) -> None:
+    await world.send(None, key=b"a")
+    assert world.records == []
+    assert world.counted("eventwire_tombstones_total") == 1
+
+
+async def test_a_dead_letter_has_a_ledger_record_under_the_messages_key(world: World) -> None:
+    await world.send(b"junk", key=b"its-key")
+    [coding] = world.codings()
+    assert (coding.article_id, coding.outcome, coding.reason) == (
+        "its-key",
+        "dead_letter",
+        "not_json",
+    )
+    assert world.counted("eventwire_dead_letters_total", reason="not_json") == 1
+    [letter] = world.on(world.topics.dead_letters.name)
+    assert letter.timestamp_ms == 1_700_000_000_123
+
+
+async def test_a_dead_letter_without_a_key_is_known_by_its_position(world: World) -> None:
+    await world.send(b"junk")
+    assert world.codings()[0].article_id == "news.articles.v1[0]@0"
+
+
+async def test_the_ledger_record_goes_to_the_partition_of_its_article(world: World) -> None:
+    world.ledger._assigned = {0, 3}
+    await world.send(article("a", "They met."), partition=3)
+    assert [record.partition for record in world.on(world.topics.codings.name)] == [3]
+
+
+async def test_a_duplicate_in_the_same_batch_is_not_coded(world: World) -> None:
+    world.coder.gate.clear()
+    sending = asyncio.create_task(world.send(*[article("a", "They met.")] * 3))
+    await asyncio.sleep(0.02)
+    world.coder.gate.set()
+    await sending
+    assert [c.outcome for c in world.codings()] == ["coded", "duplicate", "duplicate"]
+    assert world.coder.batches == [["a"]]
+    assert len({tuple(c.event_ids) for c in world.codings()}) == 1
+
+
+async def test_a_correction_retracts_on_the_events_topic_and_on_routed_ones(world: World) -> None:
+    await world.send(article("a", "They met. They captured it."))
+    before = len(world.records)
+    await world.send(article("a", "They met."))
+    vanished = world.codings()[0].event_ids[1]
+    retractions = [r for r in world.records[before:] if r.value is None]
+    assert {record.key for record in retractions} == {vanished.encode()}
+    assert {record.topic for record in retractions} == {
+        world.topics.events.name,
+        *(topic.name for topic in world.topics.routed.values()),
+    }
+    assert dict(retractions[0].headers)["ce_type"] == b"politics.event.retracted.v1"
+    assert world.counted("eventwire_events_retracted_total") == 1
+
+
+async def test_another_model_codes_again_only_on_request(world: World) -> None:
+    await world.send(article("a", "They met."))
+    world.coder.coder = FakeCoder(model="2")
+    await world.send(article("a", "They met."))
+    await world.send(article("a", "They met."), headers=[("eventwire-recode", b"true")])
+    await world.send(article("a", "They met."), headers=[("eventwire-recode", b"true")])
+    assert [c.outcome for c in world.codings()] == ["coded", "duplicate", "coded", "duplicate"]
+    assert [c.model.version for c in world.codings() if c.model] == ["1", "1", "2", "2"]
+
+
+async def test_a_dead_letter_does_not_make_the_ledger_forget_the_articles_events(
+    world: World,
+) -> None:
+    await world.send(article("a", "They met."))
+    await world.send(article("a", ""), key=b"a")
+    standing = world.codings()[0].event_ids
+    assert world.codings()[1].event_ids == standing
+    await world.send(article("a", "It rained."))
+    retracted = {r.key for r in world.records if r.value is None}
+    assert retracted == {standing[0].encode()}
+
+
+async def test_an_output_that_is_too_large_makes_the_article_a_dead_letter(world: World) -> None:
+    world.limits[world.topics.events.name] = 1_000
+    await world.send(article("a", "They captured it."), article("b", "It rained."))
+    first, second = world.codings()
+    assert (first.outcome, first.reason, first.event_ids) == ("dead_letter", "output_too_large", [])
+    assert second.outcome == "no_event"
+    assert len(world.on(world.topics.dead_letters.name)) == 1
+    # Its record on the routed topic was small enough, and is taken back.
+    values = [record.value for record in world.on(world.topics.routed["capture"].name)]
+    assert values[0] is not None
+    assert values[-1] is None
+
+
+async def test_where_not_even_the_dead_letter_can_be_written_nothing_is_acknowledged(
+    world: World,
+) -> None:
+    world.errors[world.topics.dead_letters.name] = TopicAuthorizationFailedError()
+    with pytest.raises(PublishError, match=r"news\.articles\.v1\.dlq: cannot be written"):
+        await world.send(article("a", "They met."), b"junk")
+    assert world.stream.acknowledged == []
+    assert world.codings() == []
+
+
+async def test_where_the_ledger_cannot_be_written_nothing_is_acknowledged(world: World) -> None:
+    world.errors[world.topics.codings.name] = TopicAuthorizationFailedError()
+    with pytest.raises(PublishError):
+        await world.send(article("a", "They met."))
+    assert world.stream.acknowledged == []
+
+
+async def test_a_coder_that_cannot_be_replaced_ends_the_agent(world: World) -> None:
+    world.coder.error = CoderFailed("no coder")
+    with pytest.raises(CoderFailed):
+        await world.send(article("a", "They met."))
+    assert world.stream.acknowledged == []
+
+
+async def test_draining_finishes_the_batch_at_hand_and_starts_no_other(world: World) -> None:
+    world.coder.gate.clear()
+    world.stream.feed(Message(0, article("a", "They met.")))
+    await asyncio.sleep(0.02)
+    world.stream.feed(Message(1, article("b", "They met.")))
+    draining = asyncio.create_task(world.agent.drain())
+    await asyncio.sleep(0.02)
+    assert not draining.done()
+    world.coder.gate.set()
+    await draining
+    await asyncio.sleep(0.02)
+    assert world.stream.acknowledged == [0]
+
+
+async def test_events_are_counted_by_type_and_status_once_published(world: World) -> None:
+    await world.send(article("a", "They met. They perhaps met."))
+    counted = world.counted("eventwire_events_total", type="meeting", status="occurred")
+    assert counted == 1
+    assert world.counted("eventwire_events_below_confidence_total") == 1
+    assert world.counted("eventwire_articles_total", outcome="coded") == 1

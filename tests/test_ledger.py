@@ -1,0 +1,267 @@
+import asyncio
+import uuid
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from eventwire.models.records import Article, ModelRef, text_sha256
+from eventwire.streams import ledger as module
+from eventwire.streams.ledger import Known, Ledger, Memory, event_ids, remembered, verdict
+from eventwire.streams.outputs import LedgerRecord
+
+MODEL = ModelRef(name="m", version="1", sha256="0" * 64)
+OTHER_MODEL = ModelRef(name="m", version="2", sha256="1" * 64)
+EVENT = str(uuid.uuid5(uuid.NAMESPACE_URL, "event"))
+
+
+def known(text: str, model: ModelRef = MODEL) -> Known:
+    return Known(bytes.fromhex(text_sha256(text)), model, ())
+
+
+def entry(article_id: str, partition: int = 0, **others: Any) -> LedgerRecord:
+    record: dict[str, Any] = {
+        "outcome": "coded",
+        "text_sha256": text_sha256("text"),
+        "event_ids": [EVENT],
+        "model": MODEL,
+    }
+    return LedgerRecord(
+        article_id=article_id,
+        received_at="2026-01-01T00:00:00Z",
+        topic="articles",
+        partition=partition,
+        offset=0,
+        **record | others,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "recode", "expected"),
+    [
+        (None, False, "new"),
+        (known("text"), False, "duplicate"),
+        (known("text"), True, "duplicate"),
+        (known("old text"), False, "correction"),
+        (known("text", OTHER_MODEL), False, "duplicate"),
+        (known("text", OTHER_MODEL), True, "recode"),
+        (Known(None, None, ()), False, "correction"),
+    ],
+)
+def test_an_article_is_coded_again_for_another_text_or_on_request_for_another_model(
+    before: Known | None, recode: bool, expected: str
+) -> None:
+    article = Article(id="a", text="text")
+    assert verdict(before, article, MODEL, recode=recode) == expected
+
+
+def test_event_ids_come_back_as_they_were_written() -> None:
+    assert event_ids(remembered(entry("a"))) == [EVENT]
+    assert event_ids(None) == []
+
+
+def test_memory_is_bounded_and_the_oldest_record_goes_first() -> None:
+    memory = Memory(2)
+    for article_id in ("a", "b", "a", "c"):
+        memory.put(0, article_id, known("text"))
+    assert len(memory) == 2
+    assert memory.get(0, "b") is None
+    assert memory.get(0, "a") is not None
+
+
+def test_memory_keeps_one_object_for_each_model() -> None:
+    memory = Memory(10)
+    for article_id in ("a", "b"):
+        memory.put(0, article_id, known("text", msgspec.structs.replace(MODEL)))
+    first, second = memory.get(0, "a"), memory.get(0, "b")
+    assert first
+    assert second
+    assert first.model is second.model
+
+
+def test_the_same_id_on_another_partition_is_not_known() -> None:
+    memory = Memory(10)
+    memory.put(0, "a", known("text"))
+    assert memory.get(1, "a") is None
+
+
+class Topic:
+    """A codings topic and the consumers on it, as aiokafka's look to the ledger."""
+
+    def __init__(self) -> None:
+        self.logs: dict[int, list[tuple[bytes, bytes | None]]] = {0: [], 1: []}
+        self.read: list[tuple[int, int]] = []
+        self.failures = 0
+        self.before_fetch: Any = None
+
+    def write(self, record: LedgerRecord) -> None:
+        self.logs[record.partition].append(
+            (record.article_id.encode(), msgspec.json.encode(record))
+        )
+
+    def ledger(self, limit: int = 100) -> Ledger:
+        return Ledger("codings", Memory(limit), lambda: _Consumer(self))  # type: ignore[arg-type]
+
+
+class _Message:
+    def __init__(self, key: bytes, value: bytes | None) -> None:
+        self.key, self.value = key, value
+
+
+class _Consumer:
+    def __init__(self, topic: Topic) -> None:
+        self._topic = topic
+        self._positions: dict[TopicPartition, int] = {}
+        self._fetched: set[TopicPartition] = set()
+
+    async def start(self) -> None:
+        if self._topic.failures:
+            self._topic.failures -= 1
+            raise KafkaConnectionError("away")
+
+    async def stop(self) -> None: ...
+
+    def assign(self, partitions: set[TopicPartition]) -> None: ...
+
+    async def beginning_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
+        # As the embedded broker: too low.
+        return {tp: max(len(self._topic.logs[tp.partition]) - 1, 0) for tp in partitions}
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._positions[partition] = offset
+
+    async def getmany(self, *partitions: TopicPartition, timeout_ms: int) -> dict[Any, Any]:
+        if self._topic.before_fetch:
+            self._topic.before_fetch()
+        fetched = {}
+        for tp in partitions:
+            log, at = self._topic.logs[tp.partition], self._positions[tp]
+            self._fetched.add(tp)
+            if at < len(log):
+                fetched[tp] = [_Message(*log[at])]
+                self._topic.read.append((tp.partition, at))
+                self._positions[tp] += 1
+        return fetched
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        return len(self._topic.logs[partition.partition]) if partition in self._fetched else None
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self._positions[partition]
+
+
+async def test_what_was_coded_before_is_known_once_the_partition_is_ready() -> None:
+    topic = Topic()
+    topic.write(entry("a"))
+    topic.write(entry("b", partition=1))
+    ledger = topic.ledger()
+    ledger.assign({0})
+    assert ledger.known(0, "a") is None
+    await ledger.ready(0)
+    assert event_ids(ledger.known(0, "a")) == [EVENT]
+    assert ledger.known(1, "b") is None
+
+
+async def test_only_the_tail_that_fits_the_memory_is_read() -> None:
+    topic = Topic()
+    for number in range(50):
+        topic.write(entry(f"a{number}"))
+    ledger = topic.ledger(limit=10)
+    ledger.assign({0})
+    await ledger.ready(0)
+    assert ledger.known(0, "a49")
+    assert ledger.known(0, "a39") is None
+    assert len(topic.read) <= 11
+
+
+async def test_after_a_rebalance_only_what_was_written_since_is_read() -> None:
+    topic = Topic()
+    topic.write(entry("a"))
+    ledger = topic.ledger()
+    ledger.assign({0})
+    await ledger.ready(0)
+    topic.write(entry("b"))  # by whoever had the partition meanwhile
+    ledger.assign({0})
+    await ledger.ready(0)
+    assert topic.read == [(0, 0), (0, 1)]
+    assert ledger.known(0, "a")
+    assert ledger.known(0, "b")
+
+
+async def test_a_partition_that_went_away_is_forgotten_and_read_again() -> None:
+    topic = Topic()
+    topic.write(entry("a"))
+    ledger = topic.ledger()
+    ledger.assign({0})
+    await ledger.ready(0)
+    ledger.assign({1})
+    assert ledger.known(0, "a") is None
+    ledger.assign({0})
+    await ledger.ready(0)
+    assert ledger.known(0, "a")
+
+
+async def test_a_rebalance_while_reading_makes_it_read_what_came_since() -> None:
+    topic = Topic()
+    topic.write(entry("a"))
+    ledger = topic.ledger()
+    ledger.assign({0})
+
+    def rebalance() -> None:
+        topic.before_fetch = None
+        ledger.assign({0, 1})
+        topic.write(entry("b", partition=1))
+
+    topic.before_fetch = rebalance
+    await ledger.ready(0)
+    await ledger.ready(1)
+    assert ledger.known(0, "a")
+    assert ledger.known(1, "b")
+
+
+async def test_a_null_value_in_the_ledger_is_forgotten() -> None:
+    topic = Topic()
+    topic.write(entry("a"))
+    topic.logs[0].append((b"a", None))
+    ledger = topic.ledger()
+    ledger.assign({0})
+    await ledger.ready(0)
+    assert ledger.known(0, "a") is None
+
+
+async def test_a_record_that_is_none_is_skipped() -> None:
+    topic = Topic()
+    topic.logs[0] += [(b"a", b"junk"), (b"a", b'{"article_id": "a"}')]
+    topic.write(entry("b", event_ids=["no uuid"]))
+    topic.write(entry("c"))
+    ledger = topic.ledger()
+    ledger.assign({0})
+    await ledger.ready(0)
+    assert ledger.known(0, "b") is None
+    assert ledger.known(0, "c")
+
+
+async def test_brokers_that_are_away_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    topic = Topic()
+    topic.failures = 3
+    topic.write(entry("a"))
+    ledger = topic.ledger()
+    ledger.assign({0})
+    async with asyncio.timeout(5):
+        await ledger.ready(0)
+    assert ledger.known(0, "a")
+
+
+async def test_a_record_for_a_partition_of_another_worker_is_not_remembered() -> None:
+    ledger = Topic().ledger()
+    ledger.assign({0})
+    ledger.record(entry("a", partition=1))
+    ledger.record(entry("b", partition=0))
+    assert ledger.known(1, "a") is None
+    assert ledger.known(0, "b")

@@ -1,0 +1,94 @@
+from typing import get_args
+
+import pytest
+
+from eventwire.models.ontology import ontology
+from eventwire.models.records import ModelRef, Stats, Status
+from eventwire.streams.decode import REASONS
+from eventwire.streams.metrics import Metrics, Partition
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def series(metrics: Metrics) -> int:
+    return sum(len(family.samples) for family in metrics.registry.collect())
+
+
+def test_every_combination_of_labels_stands_at_zero_from_the_start(metrics: Metrics) -> None:
+    for outcome in ("coded", "no_event", "unsupported_language", "duplicate", "dead_letter"):
+        assert value(metrics, "eventwire_articles_total", outcome=outcome) == 0
+    for reason in REASONS:
+        assert value(metrics, "eventwire_dead_letters_total", reason=reason) == 0
+    for name in ontology().names:
+        for status in get_args(Status):
+            assert value(metrics, "eventwire_events_total", type=name, status=status) == 0
+
+
+def test_series_do_not_grow_with_what_is_counted(metrics: Metrics) -> None:
+    before = series(metrics)
+    for number in range(100):
+        metrics.event(f"type-{number}", f"status-{number}")
+        metrics.coder(Stats(seconds={f"stage-{number}": 1.0}), 0)
+        metrics.model(ModelRef(name="m", version=str(number), sha256="0"))
+    assert series(metrics) == before + 1  # the model
+    assert value(metrics, "eventwire_events_total", type="other", status="other") == 100
+    assert value(metrics, "eventwire_coder_stage_seconds_total", stage="other") == 100
+
+
+def test_two_workers_in_a_process_count_apart() -> None:
+    one, other = Metrics(), Metrics()
+    one.article("coded")
+    assert value(one, "eventwire_articles_total", outcome="coded") == 1
+    assert value(other, "eventwire_articles_total", outcome="coded") == 0
+
+
+def test_what_a_batch_cost_in_the_coder_is_added_up(metrics: Metrics) -> None:
+    spent = Stats(sentences=3, tokens=40, padded_tokens=50, seconds={"encode": 0.5})
+    metrics.coder(spent, skipped_characters=7)
+    metrics.coder(spent, skipped_characters=0)
+    assert value(metrics, "eventwire_sentences_total") == 6
+    assert value(metrics, "eventwire_padded_tokens_total") == 100
+    assert value(metrics, "eventwire_skipped_characters_total") == 7
+    assert value(metrics, "eventwire_coder_stage_seconds_total", stage="encode") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("committed", "start", "end", "lag"),
+    [
+        (5, 0, 9, 4),
+        (9, 0, 9, 0),
+        (None, 3, 9, 6),  # no commit yet is not 0
+        (None, None, 0, 0),
+        (None, None, 9, None),
+        (None, 3, None, None),
+        (12, 0, 9, 0),  # never below zero
+    ],
+)
+def test_lag_is_what_is_not_committed_yet(
+    committed: int | None, start: int | None, end: int | None, lag: int | None
+) -> None:
+    assert Partition(number=0, committed=committed, start=start, end=end).lag == lag
+
+
+def test_lag_is_read_at_every_scrape_and_odd_conditions_have_series_of_their_own(
+    metrics: Metrics,
+) -> None:
+    partitions = [Partition(number=3, committed=None, start=0, end=8)]
+    metrics.partitions(lambda: partitions)
+    assert value(metrics, "eventwire_lag_messages", partition="3") == 8
+    assert value(metrics, "eventwire_partition_without_commit", partition="3") == 1
+    partitions[0] = Partition(number=3, committed=10, start=0, end=8)
+    assert value(metrics, "eventwire_lag_messages", partition="3") == 0
+    assert value(metrics, "eventwire_partition_without_commit", partition="3") == 0
+    assert value(metrics, "eventwire_committed_beyond_end", partition="3") == 1
+
+
+def test_process_metrics_are_there(metrics: Metrics) -> None:
+    assert (value(metrics, "process_resident_memory_bytes") or 0) > 0
