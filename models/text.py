@@ -104,7 +104,7 @@ def _wraps(text: str, line: tuple[int, int], after: tuple[int, int], width: int)
     ended = _ENDS.search(text, max(line[0], line[1] - 8), line[1])
     if ended and _BULLET.match(text, after[0]):
         return False
-    if text[after[0]].islower() and not ended:
+    if text[after[0]].islower() and (not ended or text[line[1] - 1] == ","):
         return True
     if width > _WRAP_WIDTH:
         return False

@@ -118,6 +118,11 @@ def test_lines_that_were_wrapped_are_read_as_one(line_end: str) -> None:
     assert second.startswith("Some Mr.")
 
 
+def test_a_line_that_goes_on_in_lower_case_is_no_end() -> None:
+    text = f"Omar met {'many ' * 30}men,\nwho shook hands with {'many ' * 60}others\nand left."
+    assert split(text) == [text]
+
+
 def test_a_line_break_on_purpose_ends_a_sentence() -> None:
     text = "Protests in Kabul\nThousands marched on Sunday.\nPolice fired in the air.\nby our staff"
     assert split(text) == text.split("\n")
