@@ -48,7 +48,12 @@ def producer(settings: Settings) -> Iterator[KafkaProducer]:
     try:
         yield client
     finally:
-        client.close(timeout=1)  # it would wait for ever for brokers that are gone
+        try:
+            client.close(timeout=1)  # without, it waits for ever for brokers that are gone
+        except KafkaTimeoutError:
+            # What was not acknowledged has been told by who waited for it. The destructor would
+            # try once more, and print a traceback.
+            client._closed = True
 
 
 def reader(settings: Settings, topics: list[str], *, from_beginning: bool) -> KafkaConsumer:
@@ -132,7 +137,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 
 def _connect(settings: Settings, make: Callable[[], Client]) -> Client:
-    _greet(settings)
+    greet(settings)
     with _last_failure() as failures:
         try:
             return make()
@@ -142,8 +147,8 @@ def _connect(settings: Settings, make: Callable[[], Client]) -> Client:
             raise BrokerError(f"Kafka at {settings.brokers}: {error}") from error
 
 
-def _greet(settings: Settings) -> None:
-    """Open and close a connection, and its TLS, to any of the brokers.
+def greet(settings: Settings) -> None:
+    """Open and close a connection, and its TLS, to any of the brokers; raises BrokerError.
 
     kafka-python retries without a reason given, and waits on for ever where TLS meets a plain
     listener; a socket of our own fails at once and tells why.

@@ -14,8 +14,8 @@ QUIET = {
     "mode": logging.WARNING,
     "aiokafka": logging.WARNING,
     "aiokafka.consumer.group_coordinator": logging.ERROR,
-    # Ours tell what a lost connection means; it would tell every attempt.
-    "kafka": logging.ERROR,
+    # It calls every attempt to connect an error; ours tell what a lost connection means.
+    "kafka": logging.CRITICAL,
     "asyncio": logging.WARNING,
     # Faust's words too: it logs in the names of our subclasses of its services.
     "eventwire.streams.app": logging.WARNING,

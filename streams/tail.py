@@ -1,6 +1,9 @@
 """Events as they arrive, a line each for people or as they are for programs."""
 
+import itertools
+import logging
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +14,10 @@ from eventwire.streams import clients
 from eventwire.streams.settings import Settings
 from eventwire.streams.topics import topics
 
+log = logging.getLogger(__name__)
+
+CHECK_SECONDS = 5.0
+"""Between two looks whether silent brokers are still there."""
 EVIDENCE_CHARACTERS = 110
 """Of the sentence, around the trigger, in a line for people."""
 
@@ -44,16 +51,45 @@ def tail(settings: Settings, *, from_beginning: bool) -> Iterator[tuple[bytes, E
     another producer may have sent, are skipped.
     """
     topic = topics(settings).events.name
+    connection = Connection(settings)
     with clients.reader(settings, [topic], from_beginning=from_beginning) as consumer:
-        for record in consumer:
-            if record.value is None:
-                yield record.key or b"", None
-                continue
-            try:
-                event = msgspec.json.decode(record.value, type=Event)
-            except msgspec.MsgspecError:
-                continue
-            yield record.value, event
+        while True:
+            arrived = consumer.poll(timeout_ms=1000)
+            if not arrived:
+                connection.check()
+            for record in itertools.chain.from_iterable(arrived.values()):
+                if record.value is None:
+                    yield record.key or b"", None
+                    continue
+                try:
+                    event = msgspec.json.decode(record.value, type=Event)
+                except msgspec.MsgspecError:
+                    continue
+                yield record.value, event
+
+
+class Connection:
+    """Tells once when the brokers are gone and once when they are back: the consumer is silent."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lost = False
+        self._next = time.monotonic() + CHECK_SECONDS
+
+    def check(self) -> None:
+        if time.monotonic() < self._next:
+            return
+        try:
+            clients.greet(self._settings)
+        except clients.BrokerError as error:
+            if not self._lost:
+                log.warning("%s; waiting for it to come back", error)
+            self._lost = True
+        else:
+            if self._lost:
+                log.warning("Kafka at %s is back", self._settings.brokers)
+            self._lost = False
+        self._next = time.monotonic() + CHECK_SECONDS
 
 
 def line(event: Event, *, color: bool = False) -> str:
@@ -84,8 +120,9 @@ def visible(text: str) -> str:
 
 
 def harmless_json(value: bytes) -> str:
-    """JSON of the same meaning without controls; JSON itself only escapes those of ASCII."""
-    return _CONTROL.sub(lambda m: f"\\u{ord(m[0]):04x}", value.decode(errors="replace").strip())
+    """JSON of the same meaning on one line, without controls that JSON may leave as they are."""
+    compact = msgspec.json.encode(msgspec.json.decode(value)).decode()
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", compact)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -11,7 +11,7 @@ import pytest
 from eventwire.streams import clients
 from eventwire.streams.children import Child
 from eventwire.streams.clients import BrokerError, client_options, ssl_context
-from eventwire.streams.embedded import broker_command
+from eventwire.streams.embedded import EmbeddedBroker, broker_command
 from eventwire.streams.settings import Secret, Settings
 
 
@@ -111,6 +111,19 @@ def test_the_login_reaches_kafka_python():
 
 def test_without_tls_there_is_no_context():
     assert ssl_context(Settings(security_protocol="PLAINTEXT")) is None
+
+
+def test_a_producer_whose_broker_died_is_left_behind_within_seconds():
+    with EmbeddedBroker() as broker:
+        with clients.admin(Settings(brokers=broker.address)) as admin:
+            admin.create_topics({"t": {"num_partitions": 1}})
+        began = time.monotonic()
+        with clients.producer(Settings(brokers=broker.address)) as producer:
+            producer.send("t", b"1").get(10)
+            broker.stop()
+            producer.send("t", b"2")
+        del producer
+    assert time.monotonic() - began < 5
 
 
 # ------------------------------------------------------------------------------------------ TLS

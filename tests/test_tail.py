@@ -18,6 +18,7 @@ from eventwire.streams import clients, topics
 from eventwire.streams.settings import Settings
 from eventwire.streams.tail import (
     EVIDENCE_CHARACTERS,
+    Connection,
     Filter,
     harmless_json,
     line,
@@ -105,6 +106,28 @@ def test_json_lines_carry_no_control_character_and_mean_the_same():
     shown = harmless_json(value)
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", shown)
     assert json.loads(shown) == json.loads(value)
+
+
+def test_a_record_that_another_producer_spread_over_lines_is_one_line():
+    value = json.dumps(msgspec.to_builtins(event()), indent=2).encode()
+    assert "\n" not in harmless_json(value)
+    assert json.loads(harmless_json(value)) == json.loads(value)
+
+
+def test_tail_tells_once_when_the_brokers_are_gone_and_once_when_they_are_back(
+    broker, monkeypatch, caplog
+):
+    monkeypatch.setattr("eventwire.streams.tail.CHECK_SECONDS", 0.0)
+    gone = Settings(brokers="127.0.0.1:1")
+    connection = Connection(gone)
+    for _ in range(3):
+        connection.check()
+    assert len(caplog.messages) == 1
+    assert caplog.messages[0].endswith("waiting for it to come back")
+    monkeypatch.setattr(connection, "_settings", Settings(brokers=broker.address))
+    for _ in range(3):
+        connection.check()
+    assert caplog.messages[1:] == [f"Kafka at {broker.address} is back"]
 
 
 def test_long_evidence_is_cut_to_the_words_around_the_trigger():
