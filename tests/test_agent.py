@@ -259,7 +259,8 @@ async def test_the_next_batch_gathers_while_the_coder_is_busy(world: World) -> N
     await asyncio.sleep(0.05)
     world.coder.gate.set()
     await sending
-    assert sum(world.coder.batches, []) == [f"a{n}" for n in range(20)]
+    coded = [article_id for batch in world.coder.batches for article_id in batch]
+    assert coded == [f"a{n}" for n in range(20)]
     assert len(world.coder.batches) <= 3
 
 

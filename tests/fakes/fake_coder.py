@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from eventwire.models.ontology import ontology
@@ -113,3 +114,9 @@ def fail(**options: Any) -> FakeCoder:
 def die(**options: Any) -> FakeCoder:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
+
+
+def load_once(model: str, **options: Any) -> FakeCoder:
+    """Loads one time; `model` is a file that remembers it."""
+    with Path(model).open("x"):
+        return FakeCoder()
