@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
 
 from eventwire.streams.settings import Settings, variable
 
@@ -138,11 +138,11 @@ def client_options(settings: Settings) -> dict[str, Any]:
 
 def _connect(settings: Settings, make: Callable[[], Client]) -> Client:
     greet(settings)
-    with _last_failure() as failures:
+    with _hidden_failures() as failures:
         try:
             return make()
         except KafkaTimeoutError as error:
-            raise BrokerError(_refusal(settings, failures[-1] if failures else None)) from error
+            raise BrokerError(_refusal(settings, failures)) from error
         except KafkaError as error:
             raise BrokerError(f"Kafka at {settings.brokers}: {error}") from error
 
@@ -190,14 +190,15 @@ def _shake_hands(
         ) from error
 
 
-def _refusal(settings: Settings, failure: Exception | None) -> str:
+def _refusal(settings: Settings, failures: list[Exception]) -> str:
     """Why brokers that accept connections gave no metadata."""
     if settings.security_protocol.startswith("SASL"):
+        told = [_words(f) for f in failures if isinstance(f, SaslAuthenticationFailedError)]
         return (
             f"Kafka at {settings.brokers} did not let user {settings.sasl_user!r} in"
             f" ({variable('sasl_user')}, {variable('sasl_password')},"
             f" {variable('sasl_mechanism')} is {settings.sasl_mechanism})"
-            + (f": {_words(failure)}" if isinstance(failure, KafkaError) else "")
+            + (f": {told[-1]}" if told else "")
         )
     return (
         f"{settings.brokers} accepts connections but does not answer as Kafka does with"
@@ -212,7 +213,7 @@ def _words(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _last_failure() -> Iterator[list[Exception]]:
+def _hidden_failures() -> Iterator[list[Exception]]:
     """Exceptions that kafka-python's connection code logs, and hides from its caller."""
     failures: list[Exception] = []
 

@@ -11,16 +11,16 @@ from typing import NamedTuple, TextIO
 from urllib.parse import quote
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, UnknownTopicOrPartitionError
+from kafka.errors import KafkaError
 from kafka.producer.future import FutureRecordMetadata
 
 from eventwire.models.records import Article
-from eventwire.streams.clients import BrokerError, missing_topic
+from eventwire.streams.clients import BrokerError
 from eventwire.streams.decode import Refusal
 from eventwire.streams.feeds import Counts, Feed, Line, published
 from eventwire.streams.outputs import RUN_ID_HEADER, Record, timestamp
 from eventwire.streams.settings import Settings, variable
-from eventwire.streams.topics import topics
+from eventwire.streams.topics import expect, topics
 
 log = logging.getLogger(__name__)
 
@@ -141,8 +141,9 @@ def replay(
 ) -> Iterator[Line | Unsent]:
     """Send the lines of `feed`; yields each when the brokers have acknowledged it.
 
-    Raises BrokerError for the first that they do not.
+    Raises BrokerError for the first that they do not, and if the topic does not exist.
     """
+    expect(settings, topics(settings).articles)
     waiting: deque[tuple[Line, FutureRecordMetadata]] = deque()
     for line, record in _records(settings, feed, run_id, limit):
         if isinstance(line, Unsent):
@@ -196,8 +197,6 @@ def _acknowledged(settings: Settings, line: Line, future: FutureRecordMetadata) 
 
 
 def _failure(settings: Settings, line: Line, error: KafkaError) -> BrokerError:
-    if isinstance(error, UnknownTopicOrPartitionError):
-        return missing_topic(settings, topics(settings).articles.name)
     return BrokerError(
         f"{line.where}: not acknowledged by {settings.brokers}: {error};"
         " what was sent before it is on the topic"

@@ -46,9 +46,14 @@ class Topics:
 
 def topics(settings: Settings) -> Topics:
     # Kafka's limit is on the batch, which is a record and up to 100 bytes around it.
-    accepted = {"max.message.bytes": str(settings.article_max_bytes)}
+    accepted = {
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(settings.article_max_bytes),
+    }
     written = {"max.message.bytes": str(settings.output_max_bytes)}
     latest = {"cleanup.policy": "compact", **written}
+    # Kept until someone has looked: the default retention is a week.
+    kept = {"cleanup.policy": "delete", "retention.ms": "-1", **written}
 
     def topic(name: str, config: dict[str, str]) -> Topic:
         return Topic(settings.topic_prefix + name, config)
@@ -61,8 +66,7 @@ def topics(settings: Settings) -> Topics:
             for event_type in settings.routed_types
         },
         codings=topic("news.codings.v1", latest),
-        # Kept until someone has looked: the default retention is a week.
-        dead_letters=topic("news.articles.v1.dlq", {"retention.ms": "-1", **written}),
+        dead_letters=topic("news.articles.v1.dlq", kept),
     )
 
 
@@ -103,6 +107,16 @@ def create_missing(settings: Settings) -> list[Existing]:
     return [
         Existing(name, partitions[name], policies.get(name, ""), name in missing) for name in wanted
     ]
+
+
+def expect(settings: Settings, topic: Topic) -> None:
+    """Raises BrokerError if the topic does not exist.
+
+    A producer would wait for it, or make the embedded broker create another than we want.
+    """
+    with clients.admin(settings) as admin:
+        if topic.name not in _partitions(admin, [topic.name]):
+            raise clients.missing_topic(settings, topic.name)
 
 
 def _create(admin: KafkaAdminClient, missing: dict[str, dict[str, object]]) -> None:

@@ -3,6 +3,7 @@ import json
 import time
 
 import pytest
+from kafka.errors import KafkaTimeoutError
 
 from eventwire.models.records import Article
 from eventwire.streams import clients, topics
@@ -165,12 +166,23 @@ def test_a_replay_arrives_whole_and_in_order_and_every_line_is_acknowledged(brok
     assert abs(arrived[0].timestamp / 1000 - time.time()) < 60
 
 
-def test_a_send_that_fails_is_told_with_the_line_it_was(monkeypatch):
-    from kafka.errors import KafkaTimeoutError
+def test_a_send_that_fails_is_told_with_the_line_it_was(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="failing.")
+    topics.create_missing(settings)
 
     class Dead:
         def send(self, *_, **__):
             raise KafkaTimeoutError("no metadata")
 
-    with pytest.raises(BrokerError, match=r"^feed\.jsonl:1: not acknowledged by 127\.0\.0\.1:9092"):
-        list(replay(Settings(), feed(article(1)), Dead(), run_id="r", pacer=Pacer(0)))
+    with pytest.raises(BrokerError, match=r"^feed\.jsonl:1: not acknowledged by 127\.0\.0\.1:"):
+        list(replay(settings, feed(article(1)), Dead(), run_id="r", pacer=Pacer(0)))
+
+
+def test_a_replay_to_a_topic_that_does_not_exist_creates_none(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="absent.")
+    for _ in range(2):
+        with (
+            clients.producer(settings) as producer,
+            pytest.raises(BrokerError, match=r"topic absent\.news\.articles\.v1 does not exist"),
+        ):
+            list(replay(settings, feed(article(1)), producer, run_id="r", pacer=Pacer(0)))

@@ -24,10 +24,10 @@ def test_the_prefix_stands_before_every_name():
 
 def test_events_and_codings_are_compacted_and_articles_and_dead_letters_are_not():
     named = topics(Settings())
-    policies = {topic.name: topic.config.get("cleanup.policy") for topic in named}
-    compacted = {name for name, policy in policies.items() if policy == "compact"}
-    routed = {topic.name for topic in named.routed.values()}
-    assert compacted == {named.events.name, named.codings.name, *routed}
+    policies = {topic.name: topic.config["cleanup.policy"] for topic in named}
+    assert policies[named.articles.name] == policies[named.dead_letters.name] == "delete"
+    latest = [named.events, named.codings, *named.routed.values()]
+    assert {policies[topic.name] for topic in latest} == {"compact"}
 
 
 def test_dead_letters_may_be_larger_than_articles():
