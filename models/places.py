@@ -1,0 +1,537 @@
+"""Where: the words that name an event's place, to a place of the gazetteer.
+
+A name is decided by what stands beside it ("Paris, Texas", "the Syrian town of Qamishli"), then by
+the countries that the article speaks of, then by population. What cannot be decided keeps its
+words, has no coordinates, and says why.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from eventwire.models.countries import by_alpha2, by_capital, by_demonym, by_name, countries
+from eventwire.models.gazetteer import Entry, gazetteer, key_of
+from eventwire.models.records import Place
+
+NO_NAME = "names no place"
+UNKNOWN = "not in the gazetteer"
+UNLIKELY = "known only where the article does not speak of"
+BORDER = "a border"
+ABROAD = "an embassy, ship or the like: its country is not where it is"
+"""Reasons why a place has no coordinates. A feature's reason is what it is: sea, continent …"""
+
+_PRECISION = {"N": "country", "A": "region", "D": "region", "R": "region", "C": "city", "P": "city"}
+_FINENESS = {"C": 0, "P": 0, "D": 0, "A": 1, "R": 1, "N": 2, "F": 3}
+
+# Weights in powers of ten of population: 1.0 outweighs a place ten times larger.
+_KIND = {"N": 4.0, "C": 1.0, "P": 0.0, "A": -1.5, "D": -2.5, "R": 0.0, "F": 3.0}
+_STATES_OF = ("US", "CA", "AU")
+"""Federations whose states are named as often as their cities: weighed 1.0 better than others."""
+_MATCH = {"main": 0.0, "other": -1.0, "ours": 2.0}
+_CALLED = {
+    "region": {"A": 4.0, "D": 4.0, "N": -8.0, "C": -2.0, "P": -2.0},
+    "city": {"C": 3.0, "P": 3.0},
+}
+_BESIDE = 6.0
+_MENTIONED = 2.2
+"""Enough for Lebanon's Tripoli against Libya's, a capital and larger, in an article on Lebanon; not
+for Ontario's London against England's in one on Canada."""
+_REGION_MENTIONED = 1.5
+_WELL_KNOWN, _KNOWN = 100_000, 5_000
+"""Inhabitants that a place needs where the article speaks of other countries, or of none."""
+
+
+class ArticlePlaces:
+    """Geocodes spans of one article; made once for it, since it reads the countries in it."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lower_case = text.islower()
+        self._countries: Counter[str] = Counter()
+        self._regions: Counter[tuple[str, str]] = Counter()
+        self._mentions: Counter[str] = Counter()
+        """Of the names that were counted for a country: a name is no evidence for itself."""
+        self._after_comma: dict[int, _Area] = {}
+        """By the offset where the name before the comma ends."""
+        self._placed: dict[str, _Area] = {}
+        """The same by the name's key: the article means the same place each time."""
+        self._read()
+
+    def geocode(self, start: int, end: int) -> Place:
+        """The place that text[start:end] names."""
+        span = self._text[start:end]
+        entry, reason = self._resolve(start, end)
+        if entry is None:
+            return Place(text=span, start=start, end=end, reason=reason)
+        country = by_alpha2().get(entry.country)
+        region = None
+        if entry.kind in "DCPA":
+            region = gazetteer().region(entry.country, entry.admin1)
+        if entry.lat is None:
+            reason = entry.admin1 if entry.kind == "F" else UNKNOWN
+        return Place(
+            text=span,
+            start=start,
+            end=end,
+            name=entry.name,
+            admin=region.name if region else None,
+            country=country.alpha3 if country else None,
+            lat=entry.lat,
+            lon=entry.lon,
+            geoname_id=entry.geoname_id,
+            precision=_PRECISION.get(entry.kind),
+            reason=reason,
+        )
+
+    # ------------------------------------------------------------------------ what the article says
+
+    def _read(self) -> None:
+        """Count countries and regions, and note what stands after a comma."""
+        signals = _signals()
+        pattern = _WORD if self._lower_case else _CAPITALISED
+        words = list(_words(self._text, 0, len(self._text), pattern))
+        i = 0
+        while i < len(words):
+            key, count = self._signal(words, i, signals)
+            area = signals.areas.get(key)
+            comma = i > 0 and _COMMA.fullmatch(self._text, words[i - 1].end, words[i].start)
+            if area is None and comma:
+                area = _abbreviations().get(words[i].text)
+            elif area:
+                self._count(key, area)
+            if area and comma and area.holds_places and not words[i + count - 1].possessive:
+                self._note(words[max(0, i - 4) : i], area)
+            i += count
+
+    def _signal(self, words: Sequence["_Word"], i: int, signals: "_Signals") -> tuple[str, int]:
+        for count in range(signals.longest.get(words[i].key, 0), 0, -1):
+            key = " ".join(word.key for word in words[i : i + count])
+            if key in signals.areas and _cased(words[i], key, self._lower_case):
+                return key, count
+        return "", 1
+
+    def _count(self, key: str, area: "_Area") -> None:
+        if not area.ambiguous:
+            self._mentions[key] += 1
+            self._countries[area.country] += 1
+            if area.region:
+                self._regions[area.country, area.region] += 1
+
+    def _note(self, before: Sequence["_Word"], area: "_Area") -> None:
+        last = before[-1]
+        self._after_comma[last.end] = area
+        key, start = "", last.end
+        for word in reversed(before):
+            if key and self._text[word.end : start] not in (" ", "-"):
+                break
+            key, start = f"{word.key} {key}".strip(), word.start
+            if key not in _signals().areas:
+                self._placed.setdefault(key, area)
+
+    # --------------------------------------------------------------------------------- the decision
+
+    def _resolve(self, start: int, end: int) -> tuple[Entry | None, str | None]:
+        words = list(_words(self._text, start, end, _WORD))
+        nouns = {word.key for word in words}
+        names, unknown = self._names(words)
+        if nouns & _BORDERS and not nouns & _BY_A_BORDER:
+            return None, BORDER
+        if not names:
+            return None, UNKNOWN if unknown else NO_NAME
+        nations = [name.country for name in names if name.country]
+        if len(nations) == len(names):
+            if "capital" in nouns and not nouns & _OTHER_CAPITALS:
+                return _capital(nations[0]), None
+            if nouns & _ABROAD:
+                return None, ABROAD
+        named = [name for name in names if name.key]
+        if not named:
+            return gazetteer().entries(f"={nations[0].lower()}")[0], None
+        ranked = []
+        for position, name in enumerate(named):
+            others = [other for other in names if not _listed(name, other, self._text)]
+            if entry := self._best(name, others):
+                # "Syria's Idlib": the owner only says which Idlib
+                owner = name.possessive and len(named) > 1
+                ranked.append((owner, _FINENESS[entry.kind], position, entry))
+        return (min(ranked)[3], None) if ranked else (None, UNLIKELY)
+
+    def _best(self, name: "_Name", others: Sequence["_Name"]) -> Entry | None:
+        """The likeliest place of that name, in agreement with the other names of the span."""
+        entries = gazetteer().entries(name.key)
+        sure = False
+        for other in others:
+            inside = _inside(entries, other)
+            sure = sure or bool(inside)
+            entries = inside or tuple(e for e in entries if _well_known(e))
+        beside = self._after_comma.get(name.end) or self._placed.get(name.key)
+        before = self._before(name)
+        for inside in (
+            tuple(e for e in entries if beside and beside.holds(e)),
+            tuple(e for e in entries if before and before == e.country),
+        ):
+            if inside:
+                entries, sure = inside, True
+        if not sure:
+            entries = tuple(e for e in entries if self._plausible(e, name, entries))
+        return max(entries, key=lambda e: self._score(e, name), default=None)
+
+    def _score(self, entry: Entry, name: "_Name") -> float:
+        score = math.log10(entry.population + 100) + _KIND[entry.kind] + _MATCH[entry.match]
+        score += _CALLED.get(name.called, {}).get(entry.kind, 0.0)
+        if entry.kind == "A" and entry.country in _STATES_OF:
+            score += 1.0
+        mentioned = self._countries
+        if own := self._mentions[name.key]:
+            mentioned = mentioned - Counter({_signals().areas[name.key].country: own})
+        if mentioned:
+            score += _MENTIONED * mentioned[entry.country] / max(mentioned.values())
+        if self._regions and entry.admin1:
+            share = self._regions[entry.country, entry.admin1] / max(self._regions.values())
+            score += _REGION_MENTIONED * share
+        if name.key == "georgia" and entry.kind in "NA":
+            # "United States" says nothing here: it has dealings with both
+            american = any(country == "US" for country, _ in self._regions)
+            likelier = "A" if american and not self._countries["GE"] else "N"
+            score += _BESIDE if entry.kind == likelier else 0.0
+        return score
+
+    def _plausible(self, entry: Entry, name: "_Name", entries: Sequence[Entry]) -> bool:
+        """Whether so small a place can be meant where nothing beside the name says so."""
+        if entry.match == "ours" or entry.kind in "NARF":
+            return True
+        if name.crowded:
+            return _well_known(entry)
+        if self._countries:
+            return entry.country in self._countries or _well_known(entry)
+        alone = len({e.country for e in entries}) == 1
+        return _well_known(entry) or (alone and entry.population >= _KNOWN)
+
+    def _before(self, name: "_Name") -> str:
+        """Country that leads to the name: "the Syrian border town of", "Iraq's"; or empty."""
+        lead = _LEAD.search(self._text, max(0, name.start - 60), name.start)
+        for words in (lead[1], lead[1].split()[-1]) if lead else ():
+            key = words.lower()
+            if country := by_demonym().get(key) or by_name().get(key):
+                return country.alpha2
+        return ""
+
+    # ---------------------------------------------------------------------------- names in the span
+
+    def _names(self, words: Sequence["_Word"]) -> tuple[list["_Name"], bool]:
+        """Known names, and whether something else looks like a name."""
+        names, unknown, i = [], False, 0
+        while i < len(words):
+            name, count = self._name_at(words, i)
+            if name:
+                names.append(name)
+            unknown = unknown or (name is None and _is_name_like(words[i]))
+            i += count
+        return names, unknown
+
+    def _name_at(self, words: Sequence["_Word"], i: int) -> tuple["_Name | None", int]:
+        first = words[i]
+        if not (first.capital or self._lower_case):
+            return None, 1
+        run = [first.key]
+        for word, after in pairwise(words[i : i + 6]):
+            if word.possessive or not _JOINT.fullmatch(self._text, word.end, after.start):
+                break
+            run.append(after.key)
+        count, key = gazetteer().longest(run)
+        for size in (2, 1):
+            adjective = " ".join(run[:size])
+            nation = by_demonym().get(adjective) if count <= size <= len(run) else None
+            if nation and adjective not in by_name() and self._sayable(first, adjective):
+                end = words[i + size - 1].end
+                return _Name("", first.start, end, country=nation.alpha2), size
+        if not count or (count == 1 and key in _NOT_NAMES) or not self._sayable(first, key):
+            return None, 1
+        last = words[i + count - 1]
+        called = self._called(words, i, i + count)
+        if called in ("road", "water") and gazetteer().entries(key)[0].match != "ours":
+            return None, count
+        beside = (*words[i - 1 : i], *words[i + count : i + count + 1]) if i else words[count:][:1]
+        crowded = any(
+            _is_name_like(word)
+            and self._text[min(word.end, last.end) : max(word.start, first.start)] in (" ", "-")
+            for word in beside
+        )
+        nation_or_other = gazetteer().entries(key)[0]
+        country = nation_or_other.country if nation_or_other.kind == "N" else ""
+        return _Name(key, first.start, last.end, called, last.possessive, crowded, country), count
+
+    def _sayable(self, word: "_Word", key: str) -> bool:
+        """Whether these words are a name: without capitals only those of large places are."""
+        if not _cased(word, key, self._lower_case):
+            return False
+        if not self._lower_case or " " in key:
+            return True
+        return key not in _WORDS_TOO and any(
+            e.kind in "NCAF" or _well_known(e) for e in gazetteer().entries(key)
+        )
+
+    def _called(self, words: Sequence["_Word"], start: int, stop: int) -> str:
+        """What the words around it call it: region, city, road, water or nothing of these."""
+        if stop < len(words) and not words[stop - 1].possessive:
+            kind = _KINDS.get(words[stop].key)
+            if kind and self._text[words[stop - 1].end : words[stop].start] in (" ", "-"):
+                return kind
+        before = start - 1
+        if before > 0 and words[before].key in ("of", "de", "del"):
+            before -= 1
+        if before >= 0 and "," not in self._text[words[before].end : words[start].start]:
+            return _KINDS.get(words[before].key, "")
+        return ""
+
+
+# ---------------------------------------------------------------------------------- areas and names
+
+
+class _Area(NamedTuple):
+    """A country, or one region of it, that a word of the article points to."""
+
+    country: str
+    region: str = ""
+    holds_places: bool = False
+    """After a comma it says where the name before it is; capitals and demonyms do not."""
+    ambiguous: bool = False
+
+    def holds(self, entry: Entry) -> bool:
+        same = entry.country == self.country and entry.kind in "DCPA"
+        return same and (not self.region or entry.admin1 == self.region)
+
+
+class _Name(NamedTuple):
+    key: str
+    """In the gazetteer; empty for an adjective such as Syrian."""
+    start: int
+    end: int
+    called: str = ""
+    possessive: bool = False
+    crowded: bool = False
+    """Beside another capitalised word, so that it may be part of some longer name."""
+    country: str = ""
+    """Alpha-2, if it is a country or its adjective."""
+
+
+def _inside(entries: Sequence[Entry], other: _Name) -> tuple[Entry, ...]:
+    """Those that lie where the other name of the span says: in its region, else its country."""
+    if not other.key:
+        return tuple(e for e in entries if e.country == other.country)
+    around = gazetteer().entries(other.key)
+    if any(o.kind == "F" for o in around):
+        return tuple(entries)
+    regions = {(o.country, o.admin1) for o in around if o.kind in "AD"}
+    nations = {o.country for o in around}
+    return tuple(
+        e for e in entries if e.kind not in "AN" and (e.country, e.admin1) in regions
+    ) or tuple(e for e in entries if e.country in nations)
+
+
+def _listed(name: _Name, other: _Name, text: str) -> bool:
+    """Whether the two only stand in a list, so that one does not say where the other is."""
+    if name is other:
+        return True
+    first, second = sorted((name, other), key=lambda n: n.start)
+    return bool(_LIST.fullmatch(text, first.end, second.start))
+
+
+def _capital(alpha2: str) -> Entry | None:
+    country = by_alpha2()[alpha2]
+    found = gazetteer().entries(key_of(country.capital)) if country.capital else ()
+    return next((e for e in found if e.kind == "C" and e.country == alpha2), None)
+
+
+def _well_known(entry: Entry) -> bool:
+    return entry.kind in "NACF" or entry.population >= _WELL_KNOWN
+
+
+class _Signals(NamedTuple):
+    areas: Mapping[str, _Area]
+    longest: Mapping[str, int]
+    """By first word, the number of words of the longest."""
+
+
+@cache
+def _signals() -> _Signals:
+    """Names that tell what country an article is about."""
+    areas: dict[str, _Area] = {}
+    for code, abbreviated in _abbreviations().items():
+        if code.isupper() and len(code) == 2:
+            region = gazetteer().region(abbreviated.country, abbreviated.region)
+            if region:
+                areas[key_of(region.name)] = abbreviated
+    areas["georgia"] = _Area("US", "GA", holds_places=True, ambiguous=True)
+    areas["washington"] = _Area("US")
+    for index, holds_places in ((by_name(), True), (by_demonym(), False), (by_capital(), False)):
+        for name, country in index.items():
+            areas.setdefault(key_of(name), _Area(country.alpha2, "", holds_places))
+    for city in gazetteer().largest_cities(500_000):
+        areas.setdefault(key_of(city.name), _Area(city.country, city.admin1))
+    longest: dict[str, int] = {}
+    for key in areas:
+        first = key.partition(" ")[0]
+        longest[first] = max(longest.get(first, 0), key.count(" ") + 1)
+    return _Signals(areas, longest)
+
+
+@cache
+def _abbreviations() -> Mapping[str, _Area]:
+    """Postal and press abbreviations, without full stops, of states and provinces."""
+    areas = {}
+    for country, table in (("US", _STATES), ("CA", _PROVINCES)):
+        for row in table.split("|"):
+            code, *short = row.split()
+            region = short.pop() if country == "CA" else code
+            for word in (code, *short):
+                areas[word] = _Area(country, region, holds_places=True)
+    return areas
+
+
+@cache
+def _acronyms() -> frozenset[str]:
+    """Keys of names that are written in capitals only: a car is not the CAR."""
+    return frozenset(
+        key_of(name)
+        for country in countries()
+        for name in (*country.other_names, *country.demonyms)
+        if name.replace(".", "").isupper()
+    )
+
+
+def _cased(word: "_Word", key: str, lower_case: bool) -> bool:
+    return key not in _acronyms() or (key not in _WORDS_TOO if lower_case else word.text.isupper())
+
+
+# -------------------------------------------------------------------------------------------- words
+
+
+def _set_of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+class _Word(NamedTuple):
+    text: str
+    """Without full stops and possessive."""
+    key: str
+    start: int
+    end: int
+    capital: bool
+    possessive: bool
+
+
+_MARKS = "\u0300-\u036f"
+_APOSTROPHES = "'’‘ʼ`"
+_LETTERS = rf"[^\W_{_MARKS}](?:[^\W_]|[{_MARKS}]|[{_APOSTROPHES}](?=[^\W_]))*"
+_WORD = re.compile(rf"(?:[A-Z]\.){{2,}}|{_LETTERS}")
+_CAPITALISED = re.compile(rf"\b(?:(?:[A-Z]\.){{2,}}|(?=[^\W\d_a-z]){_LETTERS})")
+_POSSESSIVE = re.compile(rf"[{_APOSTROPHES}]s$", re.IGNORECASE)
+_JOINT = re.compile(r"\.?[ \xa0-]|[‐‑–]|\r?\n")
+_COMMA = re.compile(r"\.?,\s+")
+_LIST = re.compile(r",? (?:and|or|to|&) (?:the )?(?:\w+ern )?|[-–/]")
+_ARTICLES = _set_of("al el ar as ash ad an at az ez es de la le")
+_LEAD = re.compile(
+    rf"\b((?:[A-Z]\w+ )?[A-Z][\w.]+)(?:[{_APOSTROPHES}]s (?:[a-z-]+ ){{0,2}}|"
+    r"(?: [a-z-]+){0,3} (?:city|town|village|capital|province|region|district|port|enclave|suburb|"
+    r"state|island|resort|settlement|governorate|county|neighbou?rhood)(?: of)? )\Z"
+)
+
+
+def _words(text: str, start: int, end: int, pattern: re.Pattern[str]) -> Iterator[_Word]:
+    for match in pattern.finditer(text, start, end):
+        word = match[0]
+        possessive = _POSSESSIVE.search(word)
+        stop = match.end() - (2 if possessive else 0)
+        word = word[: -2 if possessive else None].replace(".", "")
+        after = text[stop : stop + 2]
+        article = after[:1] == "-" and after[1:].isupper() and word in _ARTICLES
+        plural = word.endswith("s") and after[:1] in ("'", "’")
+        capital = word[:1].isupper() or article
+        yield _Word(word, key_of(word), match.start(), stop, capital, bool(possessive) or plural)
+
+
+def _is_name_like(word: _Word) -> bool:
+    key = word.key
+    return word.capital and key not in _NOT_NAMES and key not in _KINDS and key not in by_demonym()
+
+
+def _kinds(**words: str) -> dict[str, str]:
+    return {word: kind for kind, listed in words.items() for word in listed.split()}
+
+
+_KINDS = _kinds(
+    region="province provinces region regions state states governorate oblast district districts "
+    "county counties prefecture department canton division emirate republic territory municipality "
+    "tehsil taluk taluka upazila agency raion parish voivodeship krai subdivision block",
+    city="city cities town towns village villages suburb suburbs neighbourhood neighborhood township "
+    "settlement port resort",
+    road="road street avenue lane boulevard highway bridge expressway crossroads roundabout",
+    water="river lake sea strait straits ocean gulf bay canal creek channel reef mountains mount "
+    "mountain",
+    other="airport airbase base hotel square university hospital mosque church market prison camp "
+    "border area areas island islands peninsula valley coast capital outskirts centre center "
+    "countryside enclave strip park station stadium embassy consulate court parliament residence "
+    "home house office headquarters building school college bazaar chowk sector axis forest hills "
+    "plains desert north south east west",
+)
+"""What words beside a name say that it is."""
+
+_NOT_NAMES = _set_of("""
+    the of and in on at near outside a an to from for with by al el ar as ash ad az ez es de la le
+    north south east west northern southern eastern western central northeast northwest southeast
+    southwest north-east upper lower greater old new inner outer mid city town village state
+    province district region county republic kingdom union empire island islands airport hotel
+    square street road university hospital mosque church cathedral temple market prison jail camp
+    base fort house office building palace parliament senate congress assembly council court embassy
+    consulate ministry police army navy force station stadium park school college academy centre
+    center bank line front zone border sea river lake bay gulf canal port valley mount mountain hill
+    hills forest desert bridge gate crossing checkpoint tower hall theatre museum club bar mall
+    sheikh saint st sir lord king queen prince president minister general governor mayor mr mrs ms
+    dr monday tuesday wednesday thursday friday saturday sunday january february march april may
+    june july august september october november december spring summer autumn winter facebook
+    twitter google youtube internet islamic christian jewish muslim arab kurdish sunni shia shiite
+    supreme high federal national international general foreign security united nations un nato
+    defence defense democratic people peoples party special military air central main first
+    second third grand great big green red white black blue golden holy our this that here there
+    several multiple many some various two three four five its his her their where which nationwide
+    sites parts streets man most of mary
+    """) - {"us", "uk", "eu"}
+
+_WORDS_TOO = _set_of("""
+    us car roc rok nice reading bath mobile orange march polish turkey chad cork tank bar most male
+    split hull deal sale date bath battle order police victoria prince salt lake
+    champion buffalo phoenix corona lima niger guinea china job same can van bor bari ica leon lens
+    liege troy rugby derby ford barry crawley dover stone poole worth chester jordan kent angers
+    tours essen vice cannes union paradise bay sandy independence enterprise sunrise hope eagle
+    surprise plains
+    """)
+"""Names that are words as well: in a feed without capitals they stay words."""
+
+_BORDERS = _set_of("border borders frontier borderline boundary")
+_BY_A_BORDER = _set_of(
+    "town city village crossing province area region district post enclave camp near towns "
+    "villages areas provinces"
+)
+_ABROAD = _set_of("""
+    embassy embassies consulate consulates mission ambassador ship vessel waters airspace base bases
+    warship tanker plane aircraft
+    """)
+_OTHER_CAPITALS = _set_of(
+    "financial commercial economic business cultural provincial regional former capitals"
+)
+
+_STATES = (
+    "AL Ala|AK|AZ Ariz|AR Ark|CA Calif|CO Colo|CT Conn|DE Del|DC|FL Fla|GA Ga|HI|ID|IL Ill|IN Ind|"
+    "IA|KS Kan|KY Ky|LA La|ME|MD Md|MA Mass|MI Mich|MN Minn|MS Miss|MO Mo|MT Mont|NE Neb|NV Nev|NH|"
+    "NJ|NM|NY|NC|ND|OH|OK Okla|OR Ore|PA Pa|RI|SC|SD|TN Tenn|TX Tex|UT|VT Vt|VA Va|WA Wash|WV|"
+    "WI Wis|WY Wyo"
+)
+_PROVINCES = (
+    "AB Alta 01|BC 02|MB Man 03|NB 04|NL 05|NT 13|NS 07|NU 14|ON Ont 08|PE PEI 09|QC Que 10|"
+    "SK Sask 11|YT 12"
+)
