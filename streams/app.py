@@ -104,6 +104,7 @@ class App(faust.App):
                     number=tp.partition,
                     committed=consumer.committed(tp),
                     start=consumer.first(tp),
+                    read_up_to=consumer.read_up_to(tp),
                     # Read last: a commit that came before it cannot lie beyond it.
                     end=consumer.highwater(tp),
                 )

@@ -15,14 +15,18 @@ after fetching it holds the commit back (liveness tells) instead of being commit
 """
 
 import asyncio
+import logging
 from collections import defaultdict, deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
+from aiokafka import TopicPartition
 from faust.transport.consumer import ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
+
+log = logging.getLogger(__name__)
 
 
 class FlowControl(FlowControlEvent):
@@ -52,6 +56,18 @@ class Consumer(driver.Consumer):
         """The committed offset, None before the first commit."""
         return self._committed_offset.get(partition)
 
+    def read_up_to(self, partition: TP) -> int | None:
+        """The position, where all that was read is committed; None where it is not.
+
+        It lies behind the committed offset where a transaction's markers follow the last message.
+        """
+        reader = self._thread._consumer
+        if self._fetched.get(partition) or reader is None:
+            return None
+        assignment = reader._subscription.subscription.assignment
+        state = assignment.state_value(TopicPartition(*partition))
+        return cast(int, state.position) if state and state.has_valid_position else None
+
     def first(self, partition: TP) -> int | None:
         """Where reading the partition started, None before anything was read."""
         return self._first.get(partition)
@@ -70,7 +86,7 @@ class Consumer(driver.Consumer):
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets that the broker no longer has, or that hold a transaction's markers."""
         if offset_to - offset_from > 1_000:
-            self.log.warning(
+            log.warning(
                 "%s[%d] offset %d: %d offsets before it are no longer on the broker, skipped",
                 tp.topic,
                 tp.partition,

@@ -23,6 +23,8 @@ QUIET = {
 }
 """Least levels of libraries, unless everything is asked for with debug."""
 
+REPEAT_SECONDS = 10.0
+
 
 def configure(
     settings: Settings, stream: TextIO | None = None, *, debug: bool = False, stamped: bool = True
@@ -33,12 +35,31 @@ def configure(
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if settings.log_format == "json" else _text(stamped))
+    handler.addFilter(_Sparing())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else settings.log_level.upper())
     for name, level in QUIET.items():
         quiet = root.level > logging.DEBUG
         logging.getLogger(name).setLevel(max(level, root.level) if quiet else logging.NOTSET)
+
+
+class _Sparing(logging.Filter):
+    """Lets the same words of aiokafka through every ten seconds: with brokers away it repeats
+    them several times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiokafka") or record.levelno == logging.DEBUG:
+            return True
+        words = str(record.msg)
+        if record.created - self._last.get(words, float("-inf")) < REPEAT_SECONDS:
+            return False
+        self._last[words] = record.created
+        return True
 
 
 def _text(stamped: bool) -> logging.Formatter:

@@ -39,14 +39,17 @@ class Partition(NamedTuple):
     start: int | None
     """Where reading started; what lag counts from before the first commit."""
     end: int | None
+    read_up_to: int | None = None
+    """The position, where all that was read is committed: behind the markers of a transaction."""
 
     @property
     def lag(self) -> int | None:
         """Messages not committed yet, never below zero; None where it is not known."""
-        done = self.committed if self.committed is not None else self.start
-        if self.end is None or (done is None and self.end > 0):
+        begun = self.committed if self.committed is not None else self.start
+        known = [offset for offset in (begun, self.read_up_to) if offset is not None]
+        if self.end is None or (not known and self.end > 0):
             return None
-        return max(self.end - (done or 0), 0)
+        return max(self.end - max(known, default=0), 0)
 
 
 class Metrics:

@@ -77,6 +77,10 @@ def test_lag_is_what_is_not_committed_yet(
     assert Partition(number=0, committed=committed, start=start, end=end).lag == lag
 
 
+def test_what_only_markers_of_a_transaction_follow_is_no_lag() -> None:
+    assert Partition(number=0, committed=5, start=0, end=6, read_up_to=6).lag == 0
+
+
 def test_lag_is_read_at_every_scrape_and_odd_conditions_have_series_of_their_own(
     metrics: Metrics,
 ) -> None:
