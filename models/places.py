@@ -42,7 +42,8 @@ _MENTIONED = 2.2
 for Ontario's London against England's in one on Canada."""
 _REGION_MENTIONED = 1.5
 _WELL_KNOWN, _KNOWN = 100_000, 5_000
-"""Inhabitants that a place needs where the article speaks of other countries, or of none."""
+"""Inhabitants that a place needs where the article does not speak of its country; fewer where no
+other country has a place of that name."""
 
 
 class ArticlePlaces:
@@ -108,7 +109,8 @@ class ArticlePlaces:
             i += count
 
     def _signal(self, words: Sequence["_Word"], i: int, signals: "_Signals") -> tuple[str, int]:
-        for count in range(signals.longest.get(words[i].key, 0), 0, -1):
+        most = min(signals.longest.get(words[i].key, 0), len(words) - i)
+        for count in range(most, 0, -1):
             key = " ".join(word.key for word in words[i : i + count])
             if key in signals.areas and _cased(words[i], key, self._lower_case):
                 return key, count
@@ -164,18 +166,19 @@ class ArticlePlaces:
         """The likeliest place of that name, in agreement with the other names of the span."""
         entries = gazetteer().entries(name.key)
         sure = False
-        for other in others:
-            inside = _inside(entries, other)
-            sure = sure or bool(inside)
-            entries = inside or tuple(e for e in entries if _well_known(e))
         beside = self._after_comma.get(name.end) or self._placed.get(name.key)
         before = self._before(name)
-        for inside in (
-            tuple(e for e in entries if beside and beside.holds(e)),
-            tuple(e for e in entries if before and before == e.country),
-        ):
-            if inside:
-                entries, sure = inside, True
+        agreeing = [_inside(entries, other) for other in others]
+        if beside:
+            agreeing.append(tuple(e for e in entries if beside.holds(e)))
+        if before and any(e.country == before for e in entries):
+            agreeing.append(tuple(e for e in entries if e.country == before))
+        for inside in agreeing:
+            sure = sure or bool(inside)
+            # a namesake elsewhere, unless it is one that needs no explaining
+            entries = tuple(e for e in entries if e in inside) or tuple(
+                e for e in entries if _well_known(e) and not name.crowded
+            )
         if not sure:
             entries = tuple(e for e in entries if self._plausible(e, name, entries))
         return max(entries, key=lambda e: self._score(e, name), default=None)
@@ -206,10 +209,10 @@ class ArticlePlaces:
             return True
         if name.crowded:
             return _well_known(entry)
-        if self._countries:
-            return entry.country in self._countries or _well_known(entry)
-        alone = len({e.country for e in entries}) == 1
-        return _well_known(entry) or (alone and entry.population >= _KNOWN)
+        if entry.country in self._countries or _well_known(entry):
+            return True
+        alone = len({e.country for e in entries}) == 1 and entry.match == "main"
+        return alone and entry.population >= _KNOWN
 
     def _before(self, name: "_Name") -> str:
         """Country that leads to the name: "the Syrian border town of", "Iraq's"; or empty."""
@@ -491,7 +494,7 @@ _NOT_NAMES = _set_of("""
     consulate ministry police army navy force station stadium park school college academy centre
     center bank line front zone border sea river lake bay gulf canal port valley mount mountain hill
     hills forest desert bridge gate crossing checkpoint tower hall theatre museum club bar mall
-    sheikh saint st sir lord king queen prince president minister general governor mayor mr mrs ms
+    sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen prince president minister general governor mayor mr mrs ms
     dr monday tuesday wednesday thursday friday saturday sunday january february march april may
     june july august september october november december spring summer autumn winter facebook
     twitter google youtube internet islamic christian jewish muslim arab kurdish sunni shia shiite

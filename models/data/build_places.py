@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from eventwire.models.countries import countries
 from eventwire.models.gazetteer import key_of
@@ -123,16 +123,17 @@ def read_cities() -> tuple[list[Row], dict[int, list[Row]]]:
     return cities, by_district
 
 
-def capital_ids(cities: Iterable[dict[str, object]]) -> set[int]:
+def capital_ids(cities: Iterable[dict[str, Any]]) -> set[int]:
     """The largest city of the country that bears the capital's name."""
     wanted = {(c.alpha2, key_of(c.capital)) for c in countries() if c.capital}
-    best: dict[tuple[str, str], dict] = {}
+    best: dict[tuple[str, str], tuple[bool, int, int]] = {}
     for city in cities:
         for name in (city["name"], *city["alternatenames"]):
             key = (city["countrycode"], key_of(name))
-            if key in wanted and city["population"] >= best.get(key, city)["population"]:
-                best[key] = city
-    return {city["geonameid"] for city in best.values()}
+            if key in wanted:
+                rank = (name == city["name"], city["population"], city["geonameid"])
+                best[key] = max(best.get(key, rank), rank)
+    return {geoname_id for _, _, geoname_id in best.values()}
 
 
 def read_regions(
@@ -212,6 +213,9 @@ def keys(name: str, others: Iterable[str]) -> dict[str, str]:
         if len(key) > 2 and re.fullmatch(r"[a-z0-9 ]+", key):
             found.setdefault(key, "~")
     for key in list(found):
+        for long, short in (("saint ", "st "), ("fort ", "ft "), ("mount ", "mt ")):
+            if long in key:
+                found.setdefault(key.replace(long, short), found[key])
         if _ARTICLE.match(key):
             found.setdefault(_ARTICLE.sub("", key, count=1), found[key])
     return {key: mark for key, mark in found.items() if re.fullmatch(r"[a-z0-9 ]{2,60}", key)}
@@ -278,7 +282,7 @@ def our_rows(rows: list[Row], by_region: dict[str, list[Row]]) -> Iterator[Row]:
             target = by_code.get(rest[0]) or by_id.get(rest[0])
             if target is None:
                 raise SystemExit(f"areas.tsv: {name}: nothing has the code {rest[0]!r}")
-            target.names.update({key: "!" for key in names if key != key_of(name)})
+            target.names.update({key_of(other): "!" for other in others.split(";") if other})
             target.names.setdefault(key_of(name), "!")
         elif kind == "feature":
             yield Row("F", 0, name, "", rest[0], math.nan, math.nan, 0, names)
