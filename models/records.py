@@ -157,7 +157,9 @@ class Stats(msgspec.Struct, kw_only=True):
 
 def event_id(article_id: str, event_type: str, sentence_start: int, trigger_start: int) -> str:
     """The id that the same event of the same article gets from any run and any model."""
-    return str(uuid.uuid5(_NAMESPACE, f"{event_type}\0{sentence_start}\0{trigger_start}\0{article_id}"))
+    return str(
+        uuid.uuid5(_NAMESPACE, f"{event_type}\0{sentence_start}\0{trigger_start}\0{article_id}")
+    )
 
 
 def text_sha256(canonical_text: str) -> str:

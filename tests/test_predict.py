@@ -1,0 +1,130 @@
+import random
+
+import pytest
+import torch
+
+from eventwire.models import predict
+from eventwire.models.predict import Decoding, Predictor, _spans
+
+SENTENCES = [
+    "Rebels captured two pilots near Malha on Tuesday.",
+    "The foreign ministry in Oslo summoned the Iranian ambassador to protest.",
+    "The weather was fine.",
+    "Turkey denied that its drones had struck the hospital in Idlib.",
+    "Police arrested 40 people after a rally in Tbilisi, and the president condemned the violence.",
+    "",
+    "!!!",
+]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return predict.load(predict.DEFAULT_MODEL)
+
+
+def probabilities(rows: list[dict[int, tuple[str, float]]], predictor: Predictor, words: int = 6):
+    """Each row names the words with an event type and its probability; the rest is no event."""
+    table = torch.zeros(len(rows), words, 1 + len(predictor.types))
+    table[..., 0] = 1
+    for row, found in enumerate(rows):
+        for word, (kind, p) in found.items():
+            table[row, word, 0] = 1 - p
+            table[row, word, 1 + predictor.types.index(kind)] = p
+    return table
+
+
+def triggers(
+    predictor: Predictor, row: dict[int, tuple[str, float]]
+) -> list[tuple[str, tuple[int, int]]]:
+    found = predictor._triggers(probabilities([row], predictor), torch.ones(1, 6, dtype=torch.bool))
+    return [(predictor.types[t.type], t.words) for t in found]
+
+
+@pytest.fixture
+def decoding(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "decoding", Decoding(threshold=0.5, extend=0.2))
+
+
+@pytest.mark.usefixtures("decoding")
+def test_neighbouring_words_of_one_type_are_one_trigger(predictor: Predictor) -> None:
+    assert triggers(predictor, {1: ("arrest", 0.9), 2: ("arrest", 0.8)}) == [("arrest", (1, 2))]
+
+
+@pytest.mark.usefixtures("decoding")
+def test_a_trigger_takes_in_less_likely_neighbours_on_both_sides(predictor: Predictor) -> None:
+    row = {1: ("arrest", 0.3), 2: ("arrest", 0.9), 3: ("arrest", 0.3), 4: ("arrest", 0.1)}
+    assert triggers(predictor, row) == [("arrest", (1, 3))]
+
+
+@pytest.mark.usefixtures("decoding")
+def test_words_apart_are_two_events_of_one_type(predictor: Predictor) -> None:
+    row = {0: ("arrest", 0.9), 4: ("arrest", 0.9)}
+    assert triggers(predictor, row) == [("arrest", (0, 0)), ("arrest", (4, 4))]
+
+
+@pytest.mark.usefixtures("decoding")
+def test_neighbours_of_two_types_are_two_events(predictor: Predictor) -> None:
+    row = {2: ("arrest", 0.9), 3: ("killing", 0.9)}
+    assert triggers(predictor, row) == [("arrest", (2, 2)), ("killing", (3, 3))]
+
+
+@pytest.mark.usefixtures("decoding")
+def test_nothing_above_the_threshold_is_no_event(predictor: Predictor) -> None:
+    assert triggers(predictor, {2: ("arrest", 0.49)}) == []
+
+
+def test_spans_break_where_a_new_one_begins() -> None:
+    words = [(0, 3), (4, 7), (8, 11), (12, 15)]
+    inside, begin = [True, True, True, False], [True, False, True, False]
+    assert _spans(inside, begin, words) == [(0, 7), (8, 11)]
+
+
+def test_a_span_needs_no_marked_beginning() -> None:
+    assert _spans([False, True, True], [False] * 3, [(0, 1), (2, 3), (4, 5)]) == [(2, 5)]
+
+
+def test_a_sentence_is_predicted_the_same_in_any_batch(predictor: Predictor) -> None:
+    alone = [predictor.predict([sentence])[0] for sentence in SENTENCES]
+    shuffled = SENTENCES * 3
+    random.Random(3).shuffle(shuffled)
+    together = predictor.predict(shuffled)
+    for sentence, events in zip(shuffled, together, strict=True):
+        expected = alone[SENTENCES.index(sentence)]
+        assert [(e.type, e.trigger, e.status) for e in events] == [
+            (e.type, e.trigger, e.status) for e in expected
+        ]
+
+
+def test_sentences_without_words_have_no_events(predictor: Predictor) -> None:
+    assert predictor.predict(["", "   ", "\u200b"]) == [[], [], []]
+
+
+def test_no_sentences_are_no_work(predictor: Predictor) -> None:
+    assert predictor.predict([]) == []
+
+
+@pytest.mark.parametrize("words_before", [0, 60, 90, 94, 95, 96, 97, 100, 180, 190, 192, 250, 700])
+def test_an_event_is_found_once_wherever_a_window_ends(
+    predictor: Predictor, words_before: int
+) -> None:
+    sentence = "and so on " * (words_before // 3) + "Rebels captured two pilots near Malha on Tuesday"
+    sentence += " and so on" * 40 + "."
+    events = [e for e in predictor.predict([sentence])[0] if e.type == "capture"]
+    assert [sentence[slice(*e.trigger)] for e in events] == ["captured"]
+    assert [sentence[slice(*span)] for span in events[0].target] == ["two pilots"]
+
+
+def test_confidence_is_linear_between_the_points(predictor: Predictor) -> None:
+    calibration = ((0.0, 0.0), (0.5, 0.2), (1.0, 0.9))
+    decoding = Decoding(calibration=calibration)
+    assert [decoding.confidence(s) for s in (0.0, 0.25, 0.5, 0.75, 1.0)] == [
+        0.0, 0.1, 0.2, 0.55, 0.9,
+    ]  # fmt: skip
+
+
+def test_padding_stays_small_on_mixed_lengths(predictor: Predictor) -> None:
+    before = predictor.stats.tokens, predictor.stats.padded_tokens
+    predictor.predict([f"Troops left {'the town ' * n}." for n in range(1, 60)] * 8)
+    tokens = predictor.stats.tokens - before[0]
+    padded = predictor.stats.padded_tokens - before[1]
+    assert padded < 1.15 * tokens
