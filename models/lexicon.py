@@ -1,0 +1,340 @@
+"""What words say about an actor: names of countries and organisations, and nouns with a sector.
+
+`read` splits text into words; `mentions` finds the longest known phrases among them. The tables
+are data/nations.toml, organisations.toml and roles.toml beside countries.tsv; their heads state
+the rules. Built once, at first use.
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from eventwire.models.countries import by_alpha3, countries
+
+_DATA = Path(__file__).with_name("data")
+
+Kind = Literal["country", "people", "seat", "place", "organisation", "ambiguous", "nowhere", "role"]
+
+
+class Word(NamedTuple):
+    """A word of a text; `key` is its form in the tables, a possessive ending left out."""
+
+    start: int
+    end: int
+    text: str
+    key: str
+    possessive: bool
+    upper: bool
+    """Begins with a capital letter."""
+
+
+class Sense(NamedTuple):
+    """What a known phrase says."""
+
+    kind: Kind
+    key: str
+    name: str | None = None
+    """Canonical name of a country or organisation; of a role, what it is called with a country."""
+    country: str | None = None
+    sector: str | None = None
+    before: tuple[str, str] | None = None
+    """ISO date, and the sector until then."""
+    generic: bool = False
+    """An organisation whose name others bear in other countries."""
+    weak: bool = False
+    """A role that takes its sector from what it leads or belongs to."""
+    body: bool = False
+    """A role that names an institution or group, not persons."""
+    person: bool = False
+    """A role that names one person."""
+    apart: bool = False
+    """A role of those who stand outside of what modifies them."""
+
+
+class Mention(NamedTuple):
+    """A known phrase: words[first:end]."""
+
+    first: int
+    end: int
+    sense: Sense
+
+
+def key_of(text: str) -> str:
+    """Lower case without accents, typographic apostrophes as plain ones."""
+    text = text.lower()
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKD", text.translate(_PLAIN))
+    return "".join(c for c in text if not unicodedata.combining(c))
+
+
+def read(text: str, start: int = 0, end: int | None = None) -> list[Word]:
+    """The words of text[start:end]; offsets count from the beginning of `text`."""
+    words = []
+    for match in _WORD.finditer(text, start, len(text) if end is None else end):
+        first, last = match.span()
+        word = match.group()
+        possessive = word.endswith(("'s", "’s", "'S", "’S"))
+        if possessive:
+            word, last = word[:-2], last - 2
+        elif word[-1] in "sS" and text[last : last + 1] in ("'", "’"):
+            possessive = True
+        words.append(Word(first, last, word, key_of(word), possessive, word[0].isupper()))
+    return words
+
+
+def mentions(text: str, words: Sequence[Word], *, lower_case: bool) -> list[Mention]:
+    """Known phrases in order, the longest at each place, disjoint.
+
+    Names need their capital letter, unless the text has none (`lower_case`).
+    """
+    index = _index()
+    found: list[Mention] = []
+    position, count = 0, len(words)
+    while position < count:
+        word = words[position]
+        end = position + 1
+        for rest, cased, sense in index.get(word.key, ()):
+            end = position + 1 + len(rest)
+            if (
+                (word.upper or lower_case or not cased)
+                and (not rest or _follows(text, words, position, end, rest))
+                and (cased != "acronym" or _is_acronym(word, words, position, lower_case))
+            ):
+                found.append(Mention(position, end, sense))
+                break
+        else:
+            end = position + 1
+        position = end
+    return found
+
+
+@cache
+def evidence() -> dict[str, tuple[str | None, dict[str, re.Pattern[str]]]]:
+    """Of each ambiguous word: the country by default, and what speaks for which."""
+    table: dict[str, tuple[str | None, dict[str, re.Pattern[str]]]] = {}
+    for entry in _toml("nations.toml")["ambiguous"]:
+        patterns = {
+            country: re.compile(
+                r"(?<!\w)(?:" + "|".join(map(re.escape, clues)) + r")(?!\w)", re.IGNORECASE
+            )
+            for country, clues in entry["evidence"].items()
+        }
+        for word in entry["words"]:
+            table[key_of(word)] = entry.get("default"), patterns
+    return table
+
+
+@cache
+def organisation(name: str) -> Sense:
+    """By canonical name."""
+    return next(
+        sense
+        for entries in _index().values()
+        for _, _, sense in entries
+        if sense.kind == "organisation" and sense.name == name
+    )
+
+
+def country_name(alpha3: str) -> str:
+    return by_alpha3()[alpha3].name
+
+
+def adjective(alpha3: str) -> str:
+    """The commonest adjective of a country, or its name where there is none."""
+    country = by_alpha3()[alpha3]
+    return country.demonyms[0] if country.demonyms else country.name
+
+
+# ------------------------------------------------------------------------------------ details
+
+_MARKS = "\u0300-\u036f\u0900-\u0903\u093a-\u094f\u064b-\u0652"
+_WORD = re.compile(
+    rf"(?:[^\W\d_]\.){{2,}}|[^\W_](?:[^\W_{_MARKS}]|[{_MARKS}]|[-‑'’&](?=[^\W_])|(?<=OPEC)\+)*"
+)
+_PLAIN = str.maketrans({"’": "'", "‑": "-", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "ß": "s"})
+_GAP = re.compile(r"[.(]?[^\S\n]*\n?[^\S\n]*[(-]?")
+
+# Lower-case forms that are everyday words, so never names in a feed without capitals.
+_EVERYDAY = frozenset(
+    "us is it who at polish pole poles turkey jersey china cork brit scot kiwi male reunion chile "
+    "lao java shell apple amazon meta total punch dawn vox mend ice raw mit ec pa au un-led".split()
+)
+# Acronyms of four letters and more that also stand as names with one capital: Nato, Unesco.
+_NOT_CAPITALISED = frozenset({"mend", "sars", "bjp", "arsa", "ahram", "care", "diet", "anc"})
+_AFTER_US = frozenset({"the", "a", "an", "us-led"})
+
+Entry = tuple[tuple[str, ...], str, Sense]
+"""Further words, how case matters (`name`, `acronym` or nothing), sense."""
+
+
+def _follows(
+    text: str, words: Sequence[Word], position: int, end: int, rest: tuple[str, ...]
+) -> bool:
+    if end > len(words):
+        return False
+    for offset, key in enumerate(rest, position + 1):
+        word, last = words[offset], words[offset - 1]
+        # "US's army" is a possessor and a role, no name of its own.
+        if word.key != key or not _GAP.fullmatch(text, last.end, word.start):
+            if word.key == key and last.possessive and "'" in key_of(text[last.end : word.start]):
+                continue
+            return False
+    return True
+
+
+def _is_acronym(word: Word, words: Sequence[Word], position: int, lower_case: bool) -> bool:
+    letters = word.text.replace(".", "")
+    if lower_case:
+        if word.key in ("us", "u.s."):
+            before = words[position - 1].key if position else ""
+            after = words[position + 1].key if position + 1 < len(words) else ""
+            return before in _AFTER_US or after in _roles()
+        return word.key not in _EVERYDAY
+    if not letters.isupper():
+        return len(letters) >= 4 and letters[1:].islower() and word.key not in _NOT_CAPITALISED
+    if letters in ("US", "IS", "WHO", "AU", "PA", "ICE", "MIT", "RAW"):
+        # In a line of capitals these are plain words.
+        around = [w.text for w in words[max(0, position - 2) : position + 3] if w is not word]
+        return not (around and all(t.isupper() for t in around) and any(len(t) > 4 for t in around))
+    return True
+
+
+@cache
+def _roles() -> frozenset[str]:
+    return frozenset(
+        key
+        for key, entries in _index().items()
+        if any(sense.kind == "role" and not rest for rest, _, sense in entries)
+    )
+
+
+@cache
+def _index() -> dict[str, list[Entry]]:
+    """By first word; the longest phrases first."""
+    index: dict[str, list[Entry]] = {}
+    seen: set[str] = set()
+
+    def add(phrase: str, case: str, sense: Sense) -> None:
+        for form in {phrase, phrase.replace("-", " ")} if sense.kind != "role" else {phrase}:
+            keys = tuple(word.key for word in read(form))
+            possessive = re.search(r"['’]s ", form)
+            joined = " ".join(keys) + ("'" if possessive else "")
+            if joined not in seen and keys:
+                seen.add(joined)
+                index.setdefault(keys[0], []).append((keys[1:], case, sense))
+
+    for word in evidence():
+        add(word, "name", Sense("ambiguous", word))
+    for name, sense in _organisations():
+        bare = name.replace(".", "").replace("-", "")
+        acronym = bare.isupper() and " " not in name
+        cased = name[0].isupper() and not name.startswith("Al-")  # al-Shabaab
+        add(name, "acronym" if acronym else "name" if cased else "", sense)
+    for name, sense in _nations():
+        acronym = name.replace(".", "").isupper() and " " not in name
+        add(name, "acronym" if acronym else "name", sense)
+    for phrase, sense in _role_words():
+        add(phrase, "", sense)
+    for entries in index.values():
+        entries.sort(key=lambda entry: -len(entry[0]))
+    return index
+
+
+def _organisations() -> Iterable[tuple[str, Sense]]:
+    for sector, entries in _toml("organisations.toml").items():
+        for name, entry in entries.items():
+            before = entry.get("before")
+            sense = Sense(
+                "organisation",
+                key_of(name),
+                name,
+                entry.get("country"),
+                entry.get("sector", sector),
+                (before["date"], before["sector"]) if before else None,
+                entry.get("generic", False),
+            )
+            for alias in (re.sub(r" \(.*\)$", "", name), *entry.get("also", ())):
+                yield alias, sense
+
+
+def _nations() -> Iterable[tuple[str, Sense]]:
+    table = _toml("nations.toml")
+    for name in table["nowhere"]:
+        for form in (name, *_plurals(name)) if name.endswith("n") else (name,):
+            yield form, Sense("nowhere", "nowhere")
+    extra: dict[str, dict[str, list[str]]] = table["countries"]
+    for country in countries():
+        code, more = country.alpha3, extra.get(country.alpha3, {})
+
+        def sense(kind: Kind, code: str = code, name: str = country.name) -> Sense:
+            return Sense(kind, kind, name, code)
+
+        # "US" is name and adjective in one: read as the name.
+        for name in (country.name, *country.other_names, *more.get("names", ())):
+            yield name, sense("country")
+        for word in (*country.demonyms, *more.get("people", ())):
+            yield word, sense("people")
+            for plural in _plurals(word) if not word.endswith(("ese", "ish", "ch", "ss")) else ():
+                yield plural, sense("people")._replace(key="plural people")
+        capital = [country.capital] if country.capital not in table["not_seats"] else []
+        for name in filter(None, (*capital, *more.get("seats", ()))):
+            yield name, sense("seat")
+        for name in more.get("places", ()):
+            yield name, sense("place")
+
+
+def _role_words() -> Iterable[tuple[str, Sense]]:
+    table = _toml("roles.toml")
+    apart = frozenset(table.pop("apart")["words"])
+    for sector, entries in table.items():
+        weak = sector == "weak"
+        code = None if weak else sector
+        bodies = entries.get("bodies", {})
+        for label, words in bodies.items() if isinstance(bodies, dict) else (("", bodies),):
+            for word in words:
+                sense = Sense("role", word, label or None, None, code, weak=weak, body=True)
+                for form in (word, *_plurals(word)):
+                    # Only the singular is an institution: "Russian newspapers" are several.
+                    yield form, sense if form == word else sense._replace(name=None)
+        for word in entries.get("plural", ()):
+            yield word, Sense("role", word, None, None, code, weak=weak, apart=word in apart)
+        for word in entries.get("persons", ()):
+            sense = Sense("role", key_of(word), None, None, code, weak=weak, apart=word in apart)
+            yield word, sense._replace(person=True)
+            for form in _plurals(word):
+                yield form, sense
+    for word in sorted(apart):  # those that no sector has
+        yield word, Sense("role", word, weak=True, apart=True)
+
+
+def _plurals(word: str) -> Iterable[str]:
+    for tail in (" of ", " to ", "-general", " general", "-at-arms"):
+        head, found, rest = word.partition(tail)
+        if found:
+            for plural in _plurals(head):
+                yield plural + found + rest
+            if tail in (" of ", " to "):
+                return
+    if word.endswith("man") and word not in ("german", "German", "roman", "Oman", "Roman"):
+        yield word[:-3] + "men"
+    elif word == "child":
+        yield "children"
+    elif word.endswith("thief"):
+        yield word[:-1] + "ves"
+    elif word.endswith("wife"):
+        yield word[:-2] + "ves"
+    elif re.search(r"[^aeiou]y$", word):
+        yield word[:-1] + "ies"
+    elif word.endswith(("s", "x", "ch", "sh")):
+        yield word + "es"
+    else:
+        yield word + "s"
+
+
+def _toml(name: str) -> dict[str, Any]:
+    return tomllib.loads((_DATA / name).read_text("utf-8"))

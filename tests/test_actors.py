@@ -1,0 +1,375 @@
+"""Who is who: tables of phrases, then articles. `[ ]` marks the words that are resolved."""
+
+import pytest
+
+from eventwire.models.actors import Resolver
+from eventwire.models.records import Participant
+from eventwire.models.text import sentences
+
+
+def resolve(marked: str, published_at: str | None = None) -> list[Participant]:
+    """Resolve what stands in the last pair of brackets."""
+    start = marked.rindex("[")
+    text = marked.replace("[", "").replace("]", "")
+    start -= marked[:start].count("[") + marked[:start].count("]")
+    span = marked[marked.rindex("[") + 1 : marked.rindex("]")]
+    resolver = Resolver(text, sentences(text), published_at)
+    assert text[start : start + len(span)] == span
+    found = resolver.participant(start, start + len(span))
+    for one in found:
+        assert text[one.start : one.end] == one.text
+    return found
+
+
+def brief(marked: str, published_at: str | None = None) -> str:
+    """Country, sector, name and resolution of each participant, `-` for nothing."""
+    return "; ".join(
+        " ".join((p.country or "-", p.sector or "-", p.name or "-", p.resolution or "-"))
+        for p in resolve(marked, published_at)
+    )
+
+
+PHRASES = [
+    # countries as actors
+    ("Ukraine", "UKR GOV Ukraine exact"),
+    ("the United States", "USA GOV United States exact"),
+    ("U.S.", "USA GOV United States exact"),
+    ("US", "USA GOV United States exact"),
+    ("Türkiye", "TUR GOV Turkey exact"),
+    ("Côte d’Ivoire", "CIV GOV Ivory Coast exact"),
+    ("Ivory Coast", "CIV GOV Ivory Coast exact"),
+    ("Guinea-Bissau", "GNB GOV Guinea-Bissau exact"),
+    ("Equatorial Guinea", "GNQ GOV Equatorial Guinea exact"),
+    ("Papua New Guinea", "PNG GOV Papua New Guinea exact"),
+    ("Guinea", "GIN GOV Guinea exact"),
+    ("Niger", "NER GOV Niger exact"),
+    ("North Korea", "PRK GOV North Korea exact"),
+    ("South Sudan", "SSD GOV South Sudan exact"),
+    ("DR Congo", "COD GOV Democratic Republic of the Congo exact"),
+    ("Congo-Brazzaville", "COG GOV Republic of the Congo exact"),
+    ("Bosnia and Herzegovina", "BIH GOV Bosnia and Herzegovina exact"),
+    ("Trinidad and Tobago", "TTO GOV Trinidad and Tobago exact"),
+    ("Kosovo", "XKX GOV Kosovo exact"),
+    ("Palestine", "PSE GOV Palestine exact"),
+    ("Taiwan", "TWN GOV Taiwan exact"),
+    ("Republic of China", "TWN GOV Taiwan exact"),
+    ("People's Republic of China", "CHN GOV China exact"),
+    ("Western Sahara", "ESH GOV Western Sahara exact"),
+    ("Soviet Union", "RUS GOV Russia exact"),
+    ("RUSSIA", "RUS GOV Russia exact"),
+    # metonyms
+    ("Moscow", "RUS GOV Russia metonym"),
+    ("Beijing", "CHN GOV China metonym"),
+    ("Kremlin", "RUS GOV Russia metonym"),
+    ("White House", "USA GOV United States metonym"),
+    ("Downing Street", "GBR GOV United Kingdom metonym"),
+    ("Tehran", "IRN GOV Iran metonym"),
+    ("Kyiv", "UKR GOV Ukraine metonym"),
+    ("N'Djamena", "TCD GOV Chad metonym"),
+    ("Washington", "USA GOV United States metonym"),
+    # armies, police, courts, parliaments
+    ("Russian army", "RUS MIL Russian armed forces demonym"),
+    ("Ukrainian forces", "UKR MIL Ukrainian armed forces demonym"),
+    ("Ukraine's army", "UKR MIL Ukrainian armed forces exact"),
+    ("US troops", "USA MIL American armed forces exact"),
+    ("three Israeli soldiers", "ISR MIL - demonym"),
+    ("Turkish air force", "TUR MIL Turkish air force demonym"),
+    ("Royal Navy", "GBR MIL Royal Navy exact"),
+    ("Nigerian police", "NGA COP Nigerian police demonym"),
+    ("Kenyan riot police", "KEN COP - demonym"),
+    ("police in Kenya", "KEN COP - exact"),
+    ("Lagos police", "NGA COP - place"),
+    ("Moscow police", "RUS COP Russian police metonym"),
+    ("Spain's Supreme Court", "ESP JUD Spanish supreme court exact"),
+    ("court in Istanbul", "TUR JUD - place"),
+    ("Brazilian prosecutors", "BRA JUD - demonym"),
+    ("South Korea's parliament", "KOR LEG South Korean parliament exact"),
+    ("Knesset", "ISR LEG Knesset exact"),
+    ("Iraqi lawmakers", "IRQ LEG - demonym"),
+    ("Ukraine's security service", "UKR SPY Ukrainian intelligence exact"),
+    ("Mossad", "ISR SPY Mossad exact"),
+    ("police", "- COP - role"),
+    ("army", "- MIL - role"),
+    # governments and titles
+    ("Ukraine's Foreign Minister, Andrii Sybiha", "UKR GOV Andrii Sybiha exact"),
+    ("Andrii Sybiha, Ukraine's foreign minister", "UKR GOV Andrii Sybiha exact"),
+    ("German Chancellor Karin Holz", "DEU GOV Karin Holz demonym"),
+    ("Indian Prime Minister", "IND GOV - demonym"),
+    ("Foreign Minister of Ukraine", "UKR GOV - exact"),
+    ("China's chargé d'affaires", "CHN GOV - exact"),
+    ("China's chargé d’affaires in Kyiv", "CHN GOV - exact"),
+    ("Russia's ambassador to Ukraine", "RUS GOV - exact"),
+    ("Swedish government", "SWE GOV Swedish government demonym"),
+    ("Sudan's ruling council", "SDN GOV Sudanese government exact"),
+    ("Russian officials", "RUS GOV - demonym"),
+    ("Chinese leader", "CHN GOV - demonym"),
+    ("Kremlin spokesman", "RUS GOV - metonym"),
+    ("Pakistan foreign ministry", "PAK GOV Pakistani foreign ministry exact"),
+    ("Governor of Kaduna", "NGA GOV - place"),
+    ("Israel's defence ministry", "ISR GOV Israeli defence ministry exact"),
+    ("State Department", "USA GOV U.S. Department of State exact"),
+    ("army spokesman", "- MIL - role"),
+    ("spokesman for the Ukrainian army", "UKR MIL - demonym"),
+    ("head of the Russian army", "RUS MIL - demonym"),
+    ("chief of police", "- COP - role"),
+    ("former president of Brazil", "BRA CVL - exact"),
+    ("ex-soldiers", "- - - -"),
+    # people
+    ("two Chinese nationals", "CHN CVL - demonym"),
+    ("two Chinese", "CHN CVL - demonym"),
+    ("Israelis", "ISR CVL - demonym"),
+    ("hundreds of Syrians", "SYR CVL - demonym"),
+    ("Palestinian protesters", "PSE CVL - demonym"),
+    ("protesters", "- CVL - role"),
+    ("anti-government protesters", "- OPP - role"),
+    ("opposition activists", "- OPP - role"),
+    ("Venezuelan opposition", "VEN OPP Venezuelan opposition demonym"),
+    ("Kremlin critic", "- OPP - role"),
+    ("French journalists", "FRA MED - demonym"),
+    ("Scottish farmers", "GBR AGR - demonym"),
+    ("Texan ranchers", "USA AGR - place"),
+    ("Welsh miners", "GBR LAB - demonym"),
+    ("Rohingya refugees", "MMR REF - demonym"),
+    ("Burmese monks", "MMR REL - demonym"),
+    ("Mexican cartel", "MEX CRM - demonym"),
+    ("student protesters", "- EDU - role"),
+    ("members of the public", "- CVL - role"),
+    ("some of the residents", "- CVL - role"),
+    ("African American voters", "USA CVL - demonym"),
+    ("unknown gunmen", "- UAF - role"),
+    ("armed men", "- UAF - role"),
+    ("Islamist militants", "- REB - role"),
+    ("Chechen rebels", "RUS REB - demonym"),
+    ("Iran-backed militia", "- PRM - role"),
+    ("US-led coalition", "USA MIL - exact"),
+    ("London-based rights group", "GBR NGO - demonym"),
+    ("Indian company", "IND BUS - demonym"),
+    ("Israeli hostages", "ISR CVL - demonym"),
+    ("Israel's enemies", "- - - -"),
+    ("US allies", "- - - -"),
+    # organisations
+    ("BBC", "GBR MED BBC exact"),
+    ("BBC journalist", "GBR MED - exact"),
+    ("Le Monde", "FRA MED Le Monde exact"),
+    ("Xinhua", "CHN MED Xinhua exact"),
+    ("M23 fighters", "COD REB - exact"),
+    ("M23", "COD REB M23 exact"),
+    ("UN Security Council", "- IGO UN Security Council exact"),
+    ("United Nations", "- IGO United Nations exact"),
+    ("U.N. peacekeepers", "- IGO - exact"),
+    ("NATO", "- IGO NATO exact"),
+    ("Nato", "- IGO NATO exact"),
+    ("EU", "- IGO European Union exact"),
+    ("African Union", "- IGO African Union exact"),
+    ("ECOWAS", "- IGO ECOWAS exact"),
+    ("OPCW", "- IGO OPCW exact"),
+    ("ICC", "- IGO International Criminal Court exact"),
+    ("president of the European Commission", "- IGO - exact"),
+    ("UN official", "- IGO - exact"),
+    ("Ukraine's UN ambassador", "UKR GOV - exact"),
+    ("Hamas", "PSE REB Hamas exact"),
+    ("Hamas leader", "PSE REB - exact"),
+    ("Hezbollah", "LBN REB Hezbollah exact"),
+    ("IS", "- REB Islamic State exact"),
+    ("Isis", "- REB Islamic State exact"),
+    ("Islamic State fighters", "- REB - exact"),
+    ("Wagner", "RUS PRM Wagner Group exact"),
+    ("Red Cross", "- NGO International Committee of the Red Cross exact"),
+    ("Turkish Red Crescent", "TUR NGO Red Crescent exact"),
+    ("Houthi rebels", "YEM REB - exact"),
+    ("PKK", "TUR REB PKK exact"),
+    ("YPG", "SYR REB YPG exact"),
+    ("al-Shabaab", "SOM REB Al-Shabaab exact"),
+    ("al Shabaab", "SOM REB Al-Shabaab exact"),
+    ("Boko Haram insurgents", "NGA REB - exact"),
+    ("FARC", "COL REB FARC exact"),
+    ("Kurdistan Workers’ Party", "TUR REB PKK exact"),
+    ("Pakistani Taliban", "PAK REB Tehrik-i-Taliban Pakistan exact"),
+    ("Revolutionary Guards", "IRN MIL Islamic Revolutionary Guard Corps exact"),
+    ("FBI", "USA COP FBI exact"),
+    ("Amnesty International", "- NGO Amnesty International exact"),
+    ("Huawei", "CHN BUS Huawei exact"),
+    ("Republicans", "USA PTY Republican Party exact"),
+    ("Kenya Human Rights Commission", "KEN GOV Kenya Human Rights Commission exact"),
+    # ambiguous words, and honest nulls
+    ("Georgia", "- - - -"),
+    ("Korea", "- - - -"),
+    ("Congo", "COD GOV Democratic Republic of the Congo exact"),
+    ("Macedonian police", "MKD COP Macedonian police demonym"),
+    ("Latin American leaders", "- - - -"),
+    ("Nigerien army", "NER MIL Nigerien armed forces demonym"),
+    ("Nigerian army", "NGA MIL Nigerian armed forces demonym"),
+    ("John Smith", "- - John Smith -"),
+    ("Michael Jordan", "- - Michael Jordan -"),
+    ("Jordan Henderson", "- - Jordan Henderson -"),
+    ("Denzel Washington", "- - Denzel Washington -"),
+    ("they", "- - - -"),
+    ("77%", "- - - -"),
+    # scripts and accents
+    ("Azerbaijani President İlham Əliyev", "AZE GOV İlham Əliyev demonym"),
+    ("Ivorian minister Aïcha Koné-N’Guessan", "CIV GOV Aïcha Koné-N’Guessan demonym"),
+    ("Iranian activist نرگس محمدی", "IRN SOC - demonym"),
+    ("Mexico’s president", "MEX GOV - exact"),
+]
+
+
+@pytest.mark.parametrize(("phrase", "expected"), PHRASES, ids=[p for p, _ in PHRASES])
+def test_a_phrase_tells_country_sector_and_name(phrase: str, expected: str) -> None:
+    assert brief(f"There [{phrase}] .") == expected
+
+
+LISTS = [
+    ("Beijing and Moscow", ["Beijing CHN GOV", "Moscow RUS GOV"]),
+    ("Hungary, Romania", ["Hungary HUN GOV", "Romania ROU GOV"]),
+    ("Russia, China and Iran", ["Russia RUS GOV", "China CHN GOV", "Iran IRN GOV"]),
+    ("the United States and its allies", ["United States USA GOV", "its allies - -"]),
+    ("Ukrainian and Russian officials", ["Ukrainian UKR GOV", "Russian officials RUS GOV"]),
+    ("Iraqi army and police", ["Iraqi army IRQ MIL", "police IRQ COP"]),
+    ("Israelis and Palestinians", ["Israelis ISR CVL", "Palestinians PSE CVL"]),
+    ("police and protesters", ["police - COP", "protesters - CVL"]),
+    ("Hamas and Islamic Jihad", ["Hamas PSE REB", "Islamic Jihad PSE REB"]),
+    ("the EU and the UN", ["EU - IGO", "UN - IGO"]),
+    ("men and women", ["men and women - CVL"]),
+    ("two soldiers and marines", ["two soldiers and marines - MIL"]),
+    ("Ministry of Finance and Trade", ["Ministry of Finance and Trade - GOV"]),
+    ("Bosnia and Herzegovina", ["Bosnia and Herzegovina BIH GOV"]),
+    (
+        "Serbian President Luka Ilić and Prime Minister Ana Kos",
+        ["Serbian President Luka Ilić SRB GOV", "Prime Minister Ana Kos - GOV"],
+    ),
+    (
+        "Kenya’s police, Amnesty International and protesters",
+        ["Kenya’s police KEN COP", "Amnesty International - NGO", "protesters - CVL"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("phrase", "expected"), LISTS, ids=[p for p, _ in LISTS])
+def test_several_actors_in_one_span_come_apart(phrase: str, expected: list[str]) -> None:
+    found = resolve(f"There [{phrase}] .")
+    assert [f"{p.text} {p.country or '-'} {p.sector or '-'}" for p in found] == expected
+
+
+SYBIHA = "Ukraine's Foreign Minister, Andrii Sybiha, summoned the envoy. "
+ARTICLES = [
+    # later mentions
+    (SYBIHA + "In a post, [Sybiha] condemned it.", "UKR GOV Andrii Sybiha coreference"),
+    (SYBIHA + "[The foreign minister] condemned it.", "UKR GOV Andrii Sybiha coreference"),
+    ("Ukraine's minister Andrii Sybiha spoke. Later [he] condemned it.", "UKR GOV Andrii Sybiha coreference"),
+    (SYBIHA + "Later [he] condemned it.", "- - - -"),
+    (SYBIHA + "The note, [Mr Sybiha] said, was late.", "UKR GOV Andrii Sybiha coreference"),
+    (
+        "[Sybiha] spoke on Monday. Ukraine's foreign minister, Andrii Sybiha, left.",
+        "UKR GOV Andrii Sybiha coreference",
+    ),
+    (
+        "Mara Oduya, the health minister of Kenya, resigned. [Oduya] blamed nobody.",
+        "KEN GOV Mara Oduya coreference",
+    ),
+    (
+        "Kenyan activist Mara Oduya was held. Police freed [Oduya] later.",
+        "KEN SOC Mara Oduya coreference",
+    ),
+    (
+        "Turkey's Hakan Demir met Anna Berg, the Swedish defence minister. [Berg] left early.",
+        "SWE GOV Anna Berg coreference",
+    ),
+    (
+        "BBC correspondent Jo Lind was beaten. [Lind] is recovering.",
+        "GBR MED Jo Lind coreference",
+    ),
+    # pronouns
+    (
+        "The Swedish minister Anna Berg met the Turkish minister Hakan Demir. [He] left.",
+        "- - - -",
+    ),
+    ("Mr Demir met Mrs Berg of the Swedish police. [She] left.", "- - Berg coreference"),
+    ("Crowds gathered. [He] left.", "- - - -"),
+    (
+        'Iraqi general Omar Latif waited. "Ana Kos is late," said Latif. [He] left.',
+        "IRQ MIL Omar Latif coreference",
+    ),
+    ("A Russian soldier ran. [He] surrendered.", "RUS MIL - coreference"),
+    ("A suspect met Hakan Demir. [He] fled.", "- - - -"),
+    (
+        "Anna Berg, Sweden's defence minister, [who] resigned, left.",
+        "SWE GOV Anna Berg coreference",
+    ),
+    (
+        'Sweden\'s minister Anna Berg was angry. "[I] reject this," said Berg.',
+        "SWE GOV Anna Berg coreference",
+    ),
+    ("Two officers met. [They] left.", "- - - -"),
+    ("Russia moved [its army] to the border.", "RUS MIL Russian armed forces coreference"),
+    ("Russia and Iran moved [their forces] apart.", "- MIL - role"),
+    ("Russia attacked Ukraine and lost [its army].", "- MIL - role"),
+    # context
+    ("Kenya voted. Kenyan radio is silent. [Police] fired.", "KEN COP - context"),
+    ("Kenya voted. Uganda did not. [Police] fired.", "- COP - role"),
+    ("Kenya voted. Kenyan radio is silent. [Tourists] left.", "- CVL - role"),
+    ("Kenya voted. Kenyan radio is silent. [The UN] left.", "- IGO United Nations exact"),
+    # pointing back
+    ("Boko Haram denied it. [The group] attacked again.", "NGA REB Boko Haram coreference"),
+    ("Boko Haram and FARC denied it. [The group] attacked.", "- - - -"),
+    ("Huawei denied it. [The company] sued.", "CHN BUS Huawei coreference"),
+    ("An article about nobody. [The group] attacked.", "- - - -"),
+    # words that name several countries
+    ("Tbilisi protested. [Georgia] closed the border.", "GEO GOV Georgia exact"),
+    ("Atlanta voted. [Georgia] certified the count.", "USA GOV United States exact"),
+    ("Abkhazia is calm. [Georgian police] arrested ten.", "GEO COP - demonym"),
+    ("Brazzaville is calm. [Congolese troops] left.", "COG MIL - demonym"),
+    ("Goma fell. [Congolese troops] left.", "COD MIL - demonym"),
+    ("Seoul is calm. [Korean police] left.", "KOR COP - demonym"),
+    ("The EU met. [Brussels] proposed a tariff.", "- IGO European Union metonym"),
+    ("Belgian unions struck. [Brussels] refused.", "BEL GOV Belgium metonym"),
+    ("India voted. Indian parties met. [Congress] lost.", "IND LEG - context"),
+    ("The session began. [Congress] voted.", "USA LEG U.S. Congress exact"),
+    # owners
+    ("Kenyan minister Mara Oduya spoke. [Oduya's spokesman] left.", "KEN GOV - coreference"),
+    ("Syrians fled. [Assad regime] forces shelled.", "SYR GOV - leader"),
+    # feeds without capitals
+    ("yesterday the [russian army] left.", "RUS MIL Russian armed forces demonym"),
+    ("yesterday [us troops] left.", "USA MIL American armed forces exact"),
+    ("he told [us] so.", "- - - -"),
+    ("yesterday [ukraine] left the talks.", "UKR GOV Ukraine exact"),
+    ("yesterday [nato] left the talks.", "- IGO NATO exact"),
+    ("the [polish government] fell.", "POL GOV Polish government demonym"),
+    # places that are not the actor
+    ("Clashes in the [Israeli-occupied West Bank] went on.", "PSE - - place"),
+    ("Talks with the [Hamas-run health ministry] failed.", "PSE GOV - exact"),
+    ("The [Iranian-backed Houthis] fired.", "YEM REB Houthis exact"),
+    ("It freed a [Somali-born Swedish journalist].", "SWE MED - demonym"),
+]
+
+
+@pytest.mark.parametrize(("article", "expected"), ARTICLES, ids=[a for a, _ in ARTICLES])
+def test_the_article_tells_what_a_phrase_does_not(article: str, expected: str) -> None:
+    assert brief(article) == expected
+
+
+DATED = [
+    ("[Taliban]", "2015-03-01", "AFG REB Taliban exact"),
+    ("[Taliban]", "2023-03-01T10:00:00Z", "AFG GOV Taliban exact"),
+    ("[Rapid Support Forces]", "2020-03-01", "SDN PRM Rapid Support Forces exact"),
+    ("[Rapid Support Forces]", "2024-03-01", "SDN REB Rapid Support Forces exact"),
+    ("[President Volodymyr Zelensky]", "2025-04-08", "UKR GOV Volodymyr Zelensky leader"),
+    ("[Zelensky]", "2025-04-08", "UKR GOV Volodymyr Zelensky leader"),
+    ("[Barack Obama]", "2012-05-05", "USA GOV Barack Obama leader"),
+    ("[Barack Obama]", "2020-05-05", "USA CVL Barack Obama leader"),
+    ("[Theresa May]", "2018-05-05", "GBR GOV Theresa May leader"),
+    ("[May]", "2018-05-05", "- - - -"),
+    ("[Mr Putin]", "2018-05-05", "RUS GOV Vladimir Putin leader"),
+    ("[Xi]", "2018-05-05", "CHN GOV Xi Jinping leader"),
+]
+
+
+@pytest.mark.parametrize(("article", "published", "expected"), DATED)
+def test_what_changes_with_time_follows_the_date_of_publication(
+    article: str, published: str, expected: str
+) -> None:
+    assert brief(f"Here is {article} .", published) == expected
+
+
+def test_the_article_wins_over_the_list_of_leaders() -> None:
+    article = "Boris Johnson, a Kenyan farmer, sued. [Johnson] won."
+    assert brief(article, "2020-01-01") == "KEN AGR Boris Johnson coreference"
