@@ -13,7 +13,6 @@ A worker that stops anywhere in between reads the batch again, to the same event
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -22,8 +21,9 @@ from eventwire.models.records import Article, Coding, ModelRef, text_sha256
 from eventwire.streams import ledger as ledgers
 from eventwire.streams import outputs
 from eventwire.streams.dead_letters import dead_letter
-from eventwire.streams.decode import Refusal, decode
+from eventwire.streams.decode import Reason, Refusal, decode
 from eventwire.streams.inference import Coded, Failure
+from eventwire.streams.intake import Intake, Item, Rate
 from eventwire.streams.ledger import Ledger
 from eventwire.streams.metrics import Metrics
 from eventwire.streams.outputs import LedgerOutcome, LedgerRecord, Record
@@ -33,15 +33,6 @@ from eventwire.streams.topics import Topics
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH = 256
-"""Messages; bounds what dead letters and duplicates, which are no work, add to a batch."""
-MAX_BATCH_CHARACTERS = 4_000_000
-"""Of the articles of a batch together, however fast the coder: bounds memory."""
-FIRST_RATE = 20_000.0
-"""Characters a second, until the coder's speed was measured; slow machines do about this."""
-MEASURABLE_CHARACTERS = 2_000
-"""Smaller batches are mostly overhead and say little about the speed."""
-
 
 class Codes(Protocol):
     """What the agent needs of `inference.CoderProcess`."""
@@ -50,126 +41,6 @@ class Codes(Protocol):
     def model(self) -> ModelRef: ...
 
     async def code(self, articles: Sequence[Article], estimate: float) -> Coded: ...
-
-
-@dataclass(slots=True)
-class Item:
-    """A message on its way; exactly one of article, refusal and tombstone is set."""
-
-    event: Any
-    message: Any
-    received_at: str
-    article: Article | None = None
-    refusal: Refusal | None = None
-    tombstone: bool = False
-    arrived: float = 0.0
-
-    @property
-    def source(self) -> tuple[str, int, int]:
-        return self.message.topic, self.message.partition, self.message.offset
-
-    @property
-    def headers(self) -> list[tuple[str, bytes | None]]:
-        return list(self.message.headers or ())
-
-    @property
-    def where(self) -> str:
-        topic, partition, offset = self.source
-        return f"{topic}[{partition}] offset {offset}"
-
-    @property
-    def article_id(self) -> str:
-        """What the ledger calls it; of an unreadable article its key, or else its position."""
-        if self.article is not None:
-            return self.article.id
-        topic, partition, offset = self.source
-        key = (self.message.key or b"").decode(errors="replace")
-        return key or f"{topic}[{partition}]@{offset}"
-
-    @property
-    def work(self) -> int:
-        return len(self.article.text) if self.article else 0
-
-
-class Rate:
-    """The coder's speed, characters a second, following what was measured last."""
-
-    def __init__(self, first: float = FIRST_RATE) -> None:
-        self.value = first
-
-    def measure(self, characters: int, seconds: float) -> None:
-        if characters >= MEASURABLE_CHARACTERS and seconds > 0:
-            self.value += 0.3 * (characters / seconds - self.value)
-
-
-class Intake:
-    """Messages that wait for the coder, at most one batch of them ahead.
-
-    A batch ends at the estimated seconds of work, before a second article of the same id (which
-    must see what became of the first), at `MAX_BATCH`, or when the first message has waited for
-    `linger` seconds and the coder asks.
-    """
-
-    def __init__(self, *, batch_seconds: float, linger: float, rate: Rate) -> None:
-        self._batch_seconds = batch_seconds
-        self._linger = linger
-        self._rate = rate
-        self._items: deque[Item] = deque()
-        self._work = 0
-        self._changed = asyncio.Event()
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    async def put(self, item: Item) -> None:
-        """Waits while a full batch is waiting already."""
-        while self._full:
-            await self._change()
-        item.arrived = time.monotonic()
-        self._items.append(item)
-        self._work += item.work
-        self._changed.set()
-
-    async def take(self) -> list[Item]:
-        while not self._items:
-            await self._change()
-        while not self._full:
-            left = self._items[0].arrived + self._linger - time.monotonic()
-            if left <= 0:
-                break
-            try:
-                async with asyncio.timeout(left):
-                    await self._change()
-            except TimeoutError:
-                break
-        return self._cut()
-
-    def _cut(self) -> list[Item]:
-        batch: list[Item] = []
-        ids: set[str] = set()
-        work = 0
-        while self._items and len(batch) < MAX_BATCH:
-            item = self._items[0]
-            if item.article_id in ids or (batch and work + item.work > self._limit):
-                break
-            ids.add(item.article_id)
-            work += item.work
-            batch.append(self._items.popleft())
-        self._work -= work
-        self._changed.set()
-        return batch
-
-    @property
-    def _limit(self) -> float:
-        return min(self._batch_seconds * self._rate.value, MAX_BATCH_CHARACTERS)
-
-    @property
-    def _full(self) -> bool:
-        return len(self._items) >= MAX_BATCH or self._work >= self._limit
-
-    async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
 
 
 @dataclass(slots=True)
@@ -315,27 +186,38 @@ class Agent:
         return True
 
     def _take_coding(self, result: Result, article: Article, coding: Coding | Failure) -> None:
-        item = result.item
         if isinstance(coding, Failure):
-            refusal = Refusal(coding.reason, f"{item.where}: {coding.message}")
+            self._fail(result, coding.reason, coding.message)
         elif coding.outcome == "failed":
-            refusal = Refusal("coder_error", f"{item.where}: {coding.reason or 'no reason given'}")
+            self._fail(result, "coder_error", coding.reason or "no reason given")
         else:
-            result.outcome = coding.outcome
-            result.coding = coding
-            result.coded_at = outputs.now()
-            result.text_sha256 = coding.text_sha256
-            result.model = self._coder.model
-            result.records = outputs.published(
-                coding.events, self._topics, self._settings.min_confidence, item.headers
-            )
-            result.event_ids = outputs.event_ids(result.records, self._topics)
-            before = ledgers.event_ids(self._ledger.known(item.message.partition, article.id))
-            vanished = sorted(set(before) - set(result.event_ids))
-            result.records += outputs.retracted(vanished, article.id, self._topics, item.headers)
-            result.retracted = len(vanished)
-            return
-        self._refuse(result, refusal, stage="TRANSFORMATION")
+            self._accept(result, article, coding)
+            if self._ledger_record(result).size > self._settings.output_max_bytes:
+                count = len(result.event_ids)
+                self._fail(
+                    result, "output_too_large", f"{count:,} events are more than fit a record"
+                )
+
+    def _accept(self, result: Result, article: Article, coding: Coding) -> None:
+        headers = result.item.headers
+        result.outcome = coding.outcome
+        result.coding = coding
+        result.coded_at = outputs.now()
+        result.text_sha256 = coding.text_sha256
+        result.model = self._coder.model
+        result.records = outputs.published(
+            coding.events, self._topics, self._settings.min_confidence, headers
+        )
+        result.event_ids = outputs.event_ids(result.records, self._topics)
+        known = self._ledger.known(result.item.message.partition, article.id)
+        vanished = sorted(set(ledgers.event_ids(known)) - set(result.event_ids))
+        result.records += outputs.retracted(vanished, article.id, self._topics, headers)
+        result.retracted = len(vanished)
+
+    def _fail(self, result: Result, reason: Reason, what: str) -> None:
+        self._refuse(
+            result, Refusal(reason, f"{result.item.where}: {what}"), stage="TRANSFORMATION"
+        )
 
     def _refuse(self, result: Result, refusal: Refusal, *, stage: str) -> None:
         item = result.item
@@ -354,9 +236,7 @@ class Agent:
                 key=item.message.key,
                 value=item.message.value,
                 headers=item.headers,
-                timestamp_ms=round(item.message.timestamp * 1000)
-                if item.message.timestamp
-                else None,
+                timestamp_ms=item.timestamp_ms,
                 refusal=refusal,
                 stage=stage,
                 max_bytes=self._settings.output_max_bytes,
@@ -368,18 +248,20 @@ class Agent:
     async def _publish(self, results: list[Result]) -> None:
         began = time.monotonic()
         await self._publish_outputs(results)
-        await self._publisher.publish(
-            [
-                outputs.ledger_record(
-                    self._ledger_record(result), self._topics, result.item.headers
-                )
-                for result in results
-                if result.outcome is not None
-            ]
-        )
-        for result in results:
-            if result.outcome is not None:
-                self._ledger.record(self._ledger_record(result))
+        entered = [result for result in results if result.outcome is not None]
+        try:
+            await self._publisher.publish([self._ledger_record(result) for result in entered])
+        except TooLarge as error:
+            # The topic takes less than it is configured to. Not to stop here for ever, forget
+            # which events stand: a correction of these articles will not take them back.
+            large = {record.key for record in error.records}
+            for result in entered:
+                if result.item.article_id.encode() in large:
+                    log.warning("%s: %s, written without event ids", result.item.where, error)
+                    result.event_ids = []
+            await self._publisher.publish([self._ledger_record(result) for result in entered])
+        for result in entered:
+            self._ledger.record(self._entry(result))
         self._metrics.stage("publish", time.monotonic() - began)
 
     async def _publish_outputs(self, results: list[Result]) -> None:
@@ -402,7 +284,10 @@ class Agent:
             else:
                 return
 
-    def _ledger_record(self, result: Result) -> LedgerRecord:
+    def _ledger_record(self, result: Result) -> Record:
+        return outputs.ledger_record(self._entry(result), self._topics, result.item.headers)
+
+    def _entry(self, result: Result) -> LedgerRecord:
         assert result.outcome is not None
         topic, partition, offset = result.item.source
         return LedgerRecord(

@@ -179,6 +179,7 @@ def new_coder(settings: Settings, metrics: Metrics) -> CoderProcess:
         },
         start_timeout=settings.coder_start_timeout,
         timeout=settings.coder_timeout,
+        logging_settings={"log_format": settings.log_format, "log_level": settings.log_level},
         on_restart=metrics.coder_restart,
     )
 

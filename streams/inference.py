@@ -19,7 +19,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
@@ -27,6 +27,8 @@ import msgspec
 
 from eventwire.models.records import Article, Coding, ModelRef, Stats
 from eventwire.models.seam import Coder
+from eventwire.streams import logs
+from eventwire.streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -120,14 +122,17 @@ class CoderProcess:
         *,
         start_timeout: float,
         timeout: float,
+        logging_settings: Mapping[str, str] | None = None,
         on_restart: Callable[[], None] = lambda: None,
     ) -> None:
         """`coder` is `module:function`, called with `options` as keywords in the child; `timeout`
-        is what a batch may take beyond `TIMES_ESTIMATE` times its estimate. Seconds."""
+        is what a batch may take beyond `TIMES_ESTIMATE` times its estimate. Seconds. The child
+        logs as `logging_settings`, a part of `settings.Settings`, say."""
         self._coder = coder
         self._options = options
         self._start_timeout = start_timeout
         self._timeout = timeout
+        self._logging = dict(logging_settings or {})
         self._on_restart = on_restart
         self._process: asyncio.subprocess.Process | None = None
         self._number = 0
@@ -145,7 +150,12 @@ class CoderProcess:
 
     async def start(self) -> None:
         """Returns when the model is loaded and has coded an article; raises CoderFailed."""
-        configuration = {"coder": self._coder, "options": self._options, "parent": os.getpid()}
+        configuration = {
+            "coder": self._coder,
+            "options": self._options,
+            "parent": os.getpid(),
+            "logging": self._logging,
+        }
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",  # whatever lies in the current folder, it is not what we import
@@ -307,6 +317,7 @@ def _add(total: Stats, spent: Stats) -> None:
 
 def main(configuration: dict[str, Any]) -> int:
     requests, replies = _take_pipes()
+    logs.configure(Settings(**configuration["logging"]))
     _end_with(configuration["parent"])
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
@@ -398,5 +409,4 @@ def _difference(after: Stats, before: Stats) -> Stats:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO)
     sys.exit(main(json.loads(sys.argv[1])))

@@ -21,6 +21,9 @@ RECODE_HEADER = "eventwire-recode"
 PASSED_THROUGH = ("traceparent", RUN_ID_HEADER)
 """Headers of an article that its events, its ledger record and its dead letter carry on."""
 
+MAX_PASSED_BYTES = 256
+"""Of such a header; a traceparent has 55. Longer ones stay behind: all outputs must stay small."""
+
 RECORD_OVERHEAD_BYTES = 512
 """Room for what Kafka puts around a record and its batch; both together are under 100 bytes."""
 
@@ -75,9 +78,9 @@ def timestamp(moment: datetime) -> str:
 
 
 def header(headers: Headers, name: str) -> str | None:
-    """The last header of that name, as text."""
+    """The last header of that name, as text; None where there is none, or none of our length."""
     for found, value in reversed(headers):
-        if found == name:
+        if found == name and len(value or b"") <= MAX_PASSED_BYTES:
             return (value or b"").decode(errors="replace")
     return None
 
@@ -135,7 +138,11 @@ def ledger_record(entry: LedgerRecord, topics: Topics, passed: Headers) -> Recor
 
 
 def passed_through(headers: Headers) -> list[tuple[str, bytes | None]]:
-    return [(name, value) for name, value in headers if name in PASSED_THROUGH and value]
+    return [
+        (name, text.encode())
+        for name in PASSED_THROUGH
+        if (text := header(headers, name)) is not None
+    ]
 
 
 def event_ids(records: Sequence[Record], topics: Topics) -> list[str]:

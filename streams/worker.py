@@ -8,6 +8,8 @@ import threading
 from collections.abc import Awaitable
 from types import FrameType
 
+import prometheus_client
+
 from eventwire.streams import health as healths
 from eventwire.streams import topics
 from eventwire.streams.app import App, build_app
@@ -35,10 +37,13 @@ def run_worker(settings: Settings) -> int:
     0: stopped when asked. 1: it cannot go on, and stderr says why in one line. A second signal
     ends the process at once with 130, and so does the deadline with the code it would have had.
     """
+    # They would double the series, and nobody asks for them.
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
     try:
         asyncio.run(_Worker(settings).run())
     except (CoderFailed, PortTaken, BrokerError, PublishError) as error:
-        log.error("%s", error)  # noqa: TRY400 - the line says all
+        # The line says all, but to who looks for a fault in the worker itself.
+        log.error("%s", error, exc_info=log.isEnabledFor(logging.DEBUG))  # noqa: TRY400
         return FAILED
     except Exception:
         log.exception("the worker failed")

@@ -12,7 +12,7 @@ from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedEr
 from fakes.fake_coder import FakeCoder
 
 from eventwire.models.records import Article, Stats
-from eventwire.streams.agent import Agent, Intake, Item, Rate
+from eventwire.streams.agent import Agent
 from eventwire.streams.inference import Coded, CoderFailed
 from eventwire.streams.ledger import Ledger, Memory
 from eventwire.streams.metrics import Metrics
@@ -20,89 +20,6 @@ from eventwire.streams.outputs import LedgerRecord, Record
 from eventwire.streams.publisher import Publisher, PublishError
 from eventwire.streams.settings import Settings
 from eventwire.streams.topics import topics
-
-# ------------------------------------------------------------------------------------ the intake
-
-
-def item(article_id: str, characters: int = 10) -> Item:
-    return Item(None, None, "", article=Article(id=article_id, text="x" * characters))
-
-
-def intake(*, rate: float = 100.0, batch_seconds: float = 1.0, linger: float = 0.0) -> Intake:
-    return Intake(batch_seconds=batch_seconds, linger=linger, rate=Rate(rate))
-
-
-def ids(batch: list[Item]) -> list[str]:
-    return [item.article_id for item in batch]
-
-
-async def test_a_batch_is_bounded_by_estimated_seconds_of_work() -> None:
-    waiting = intake(rate=100.0, batch_seconds=1.0)
-    for article_id in "abc":
-        await waiting.put(item(article_id, 45))
-    assert ids(await waiting.take()) == ["a", "b"]
-    assert ids(await waiting.take()) == ["c"]
-
-
-async def test_an_article_longer_than_a_batch_is_a_batch_of_its_own() -> None:
-    waiting = intake(rate=100.0)
-    await waiting.put(item("a", 10))
-    await waiting.put(item("long", 5_000))
-    assert ids(await waiting.take()) == ["a"]
-    assert ids(await waiting.take()) == ["long"]
-
-
-async def test_a_second_article_of_the_same_id_waits_for_the_next_batch() -> None:
-    waiting = intake()
-    for article_id in ("a", "b", "a", "c"):
-        await waiting.put(item(article_id, 1))
-    assert ids(await waiting.take()) == ["a", "b"]
-    assert ids(await waiting.take()) == ["a", "c"]
-
-
-async def test_an_article_waits_for_others_no_longer_than_the_linger() -> None:
-    waiting = intake(linger=0.05)
-    await waiting.put(item("a"))
-    taking = asyncio.create_task(waiting.take())
-    await asyncio.sleep(0.01)
-    await waiting.put(item("b"))
-    async with asyncio.timeout(1):
-        assert ids(await taking) == ["a", "b"]
-
-
-async def test_a_full_batch_does_not_linger() -> None:
-    waiting = intake(rate=10.0, linger=60.0)
-    await waiting.put(item("a", 10))
-    async with asyncio.timeout(1):
-        assert ids(await waiting.take()) == ["a"]
-
-
-async def test_no_more_than_a_batch_gathers_ahead_of_the_coder() -> None:
-    waiting = intake(rate=100.0)
-
-    async def fill() -> None:
-        for number in range(50):
-            await waiting.put(item(str(number), 50))
-
-    filling = asyncio.create_task(fill())
-    await asyncio.sleep(0.01)
-    assert len(waiting) == 2
-    await waiting.take()
-    await asyncio.sleep(0.01)
-    assert len(waiting) == 2
-    filling.cancel()
-
-
-def test_the_rate_follows_what_is_measured_and_ignores_tiny_batches() -> None:
-    rate = Rate(20_000)
-    for _ in range(50):
-        rate.measure(100_000, 1.0)
-    assert rate.value == pytest.approx(100_000, rel=0.01)
-    rate.measure(10, 5.0)
-    assert rate.value == pytest.approx(100_000, rel=0.01)
-
-
-# ------------------------------------------------------------------------------------- the agent
 
 
 @dataclass
@@ -353,6 +270,35 @@ async def test_an_output_that_is_too_large_makes_the_article_a_dead_letter(world
     values = [record.value for record in world.on(world.topics.routed["capture"].name)]
     assert values[0] is not None
     assert values[-1] is None
+
+
+async def test_an_article_with_more_events_than_the_ledger_can_hold_is_a_dead_letter() -> None:
+    world = World(article_max_bytes=500_000)
+    await world.send(article("a", "They met. " * 45_000))
+    [coding] = world.codings()
+    assert (coding.outcome, coding.reason) == ("dead_letter", "output_too_large")
+    assert world.on(world.topics.events.name) == []
+    world.task.cancel()
+
+
+async def test_a_ledger_topic_that_takes_less_than_configured_does_not_stop_the_worker(
+    world: World,
+) -> None:
+    world.limits[world.topics.codings.name] = 4_000
+    await world.send(article("a", "They met. " * 100))
+    [coding] = world.codings()
+    assert (coding.outcome, coding.event_ids) == ("coded", [])
+    assert len(world.on(world.topics.events.name)) == 100
+
+
+async def test_headers_of_any_length_stay_out_of_the_outputs(world: World) -> None:
+    long: list[tuple[str, bytes | None]] = [("traceparent", b"0" * 60_000)]
+    long.append(("eventwire-run-id", b"r" * 5_000))
+    await world.send(article("a", "They met."), headers=long)
+    await world.send(b"junk", headers=long, key=b"k" * 5_000)
+    assert all(record.size < 3_000 for record in world.on(world.topics.codings.name))
+    assert world.codings()[0].run_id is None
+    assert world.codings()[1].article_id == "news.articles.v1[0]@1"
 
 
 async def test_where_not_even_the_dead_letter_can_be_written_nothing_is_acknowledged(

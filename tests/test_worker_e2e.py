@@ -212,6 +212,17 @@ def test_an_article_that_the_coder_fails_is_a_dead_letter_with_its_words(
     assert b"no luck" in dict(letter.headers)["__connect.errors.exception.message"]
 
 
+def test_a_frozen_coder_costs_neither_its_neighbours_nor_the_partitions(
+    room: Room, worker: WorkerProcess
+) -> None:
+    # Killed twice after two seconds: longer than the group waits for a silent member.
+    texts = ["They met.", "FREEZE", "They met again."]
+    positions = [room.send_article(f"cold-{n}", text, partition=0) for n, text in enumerate(texts)]
+    records = [room.ledger_of(position, 30) for position in positions]
+    assert [record.outcome for record in records] == ["coded", "dead_letter", "coded"]
+    assert worker.logged.count("given partitions") == 1
+
+
 def test_a_coder_killed_from_outside_costs_no_article(room: Room, worker: WorkerProcess) -> None:
     os.kill(worker.coder_pid(), signal.SIGKILL)
     assert room.ledger_of(room.send_article("after-kill", "They met.")).outcome == "coded"
@@ -300,11 +311,16 @@ def test_a_killed_worker_loses_nothing_and_its_coder_dies_with_it(
     worker = new_worker(room, **variables)
     worker.wait_until_ready()
     coder = worker.coder_pid()
-    texts = {f"k{n}": f"They met {n} times. " + "It rained. " * 40 for n in range(120)}
+    texts = {
+        f"k{n}": f"They met {n} times. " + ("SLOW. " if n % 40 == 20 else "") + "It rained. " * 40
+        for n in range(120)
+    }
     positions = [room.send_article(article_id, text) for article_id, text in texts.items()]
     room.wait(lambda: room.seen[room.topics.codings.name], what="the first codings")
     worker.signal(signal.SIGKILL)
     worker.wait()
+    room.read(500)
+    assert len(room.ledger()) < len(texts)  # it was in the middle of them
     assert _ends(coder)
     new_worker(room, **variables)
     for position in positions:
