@@ -188,17 +188,19 @@ class ArticlePlaces:
         score += _CALLED.get(name.called, {}).get(entry.kind, 0.0)
         if entry.kind == "A" and entry.country in _STATES_OF:
             score += 1.0
-        mentioned = self._countries
+        countries, regions = self._countries, self._regions
         if own := self._mentions[name.key]:
-            mentioned = mentioned - Counter({_signals().areas[name.key].country: own})
-        if mentioned:
-            score += _MENTIONED * mentioned[entry.country] / max(mentioned.values())
-        if self._regions and entry.admin1:
-            share = self._regions[entry.country, entry.admin1] / max(self._regions.values())
+            area = _signals().areas[name.key]
+            countries = countries - Counter({area.country: own})
+            regions = regions - Counter({(area.country, area.region): own})
+        if countries:
+            score += _MENTIONED * countries[entry.country] / max(countries.values())
+        if regions and entry.admin1:
+            share = regions[entry.country, entry.admin1] / max(regions.values())
             score += _REGION_MENTIONED * share
         if name.key == "georgia" and entry.kind in "NA":
             # "United States" says nothing here: it has dealings with both
-            american = any(country == "US" for country, _ in self._regions)
+            american = any(country == "US" for country, _ in regions)
             likelier = "A" if american and not self._countries["GE"] else "N"
             score += _BESIDE if entry.kind == likelier else 0.0
         return score
@@ -471,7 +473,8 @@ _KINDS = _kinds(
     region="province provinces region regions state states governorate oblast district districts "
     "county counties prefecture department canton division emirate republic territory municipality "
     "tehsil taluk taluka upazila agency raion parish voivodeship krai subdivision block",
-    city="city cities town towns village villages suburb suburbs neighbourhood neighborhood township "
+    city="city cities town towns village villages suburb suburbs neighbourhood neighborhood "
+    "township "
     "settlement port resort",
     road="road street avenue lane boulevard highway bridge expressway crossroads roundabout",
     water="river lake sea strait straits ocean gulf bay canal creek channel reef mountains mount "
@@ -494,7 +497,8 @@ _NOT_NAMES = _set_of("""
     consulate ministry police army navy force station stadium park school college academy centre
     center bank line front zone border sea river lake bay gulf canal port valley mount mountain hill
     hills forest desert bridge gate crossing checkpoint tower hall theatre museum club bar mall
-    sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen prince president minister general governor mayor mr mrs ms
+    sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen prince president
+    minister general governor mayor mr mrs ms
     dr monday tuesday wednesday thursday friday saturday sunday january february march april may
     june july august september october november december spring summer autumn winter facebook
     twitter google youtube internet islamic christian jewish muslim arab kurdish sunni shia shiite

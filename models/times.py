@@ -1,8 +1,8 @@
 """When: the words that say when an event happened, to an ISO 8601 date or interval.
 
-Words that count from another event ("two days later") or say no time ("recently") have no value, and
-neither have dates that could be two ("06/07/2016") or none ("31 June"). Nothing is invented: what
-the words leave open is as wide in the value. Weeks begin on Monday, as in ISO 8601.
+Words that count from another event ("two days later") or say no time ("recently") have no value,
+and neither have dates that could be two ("06/07/2016") or none ("31 June"). Nothing is invented:
+what the words leave open is as wide in the value. Weeks begin on Monday, as in ISO 8601.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 DAY = timedelta(days=1)
 
@@ -41,7 +41,7 @@ def resolve_time(
     future = status in ("planned", "hypothetical") or (
         status == "negated" and bool(_WILL.search(sentence))
     )
-    # Only clock times need the rest of the sentence; without it calls for one span are all the same.
+    # Only clock times need the rest of the sentence; the cache holds the others by their words.
     hint = ""
     if _CLOCK.search(text.lower()) and (days := set(_DAY_WORD.findall(sentence.lower()))):
         hint = days.pop() if len(days) == 1 else "?"
@@ -49,7 +49,7 @@ def resolve_time(
 
 
 def parse_published(value: str) -> datetime | date | None:
-    """ISO 8601 as feeds write it, a bare date or a time without zone included; None if it is not."""
+    """ISO 8601 as feeds write it, be it a bare date or without zone; None if it is not."""
     value = value.strip()
     try:
         return date.fromisoformat(value) if len(value) <= 10 else datetime.fromisoformat(value)
@@ -93,7 +93,8 @@ def _resolve(
     article = _Article(today, moment, future, hint)
     try:
         return _read(text, article)
-    except (ValueError, OverflowError):  # no such day, or a year beyond the calendar
+    except (ValueError, OverflowError, ZoneInfoNotFoundError):
+        # no such day, a year beyond the calendar, a system without time zones
         return Resolved(None, None)
 
 
@@ -123,13 +124,13 @@ def _written(span: _Span | None) -> Resolved:
 
 def _normal(text: str) -> str:
     """Lower case, plain quotes and dashes, no punctuation around; empty where a verb or modal."""
-    text = " ".join(text.translate(_PLAIN).split()).strip(" ,.;:()'\"")
+    text = " ".join(text.translate(_PLAIN).split()).strip(" ,.;:()[]'\"")
     if text in ("may", "march", "second", "fall"):
         return ""
     return _ABBREVIATED.sub(lambda m: f"{m[1]} ", text.lower()).strip()
 
 
-# ---------------------------------------------------------------------------------------- clock times
+# -------------------------------------------------------------------------------------- clock times
 
 
 def _at_clock(words: str, clock: re.Match[str], article: _Article) -> Resolved:
@@ -165,7 +166,7 @@ def _zone(name: str) -> tzinfo | None:
     return (UTC if iana == "UTC" else ZoneInfo(iana)) if iana else None
 
 
-# ------------------------------------------------------------------------------------------- grammar
+# ------------------------------------------------------------------------------------------ grammar
 
 
 def _span(words: str, article: _Article) -> _Span | None:
@@ -362,7 +363,8 @@ def _rolling(match: re.Match[str], article: _Article) -> _Span | None:
     unit = match["unit"]
     if article.today is None:
         return None
-    if match["count"] is None and match[0].endswith("s"):  # the last years: how many?
+    # the last years: how many? the next day: after what?
+    if match["count"] is None and (match[0].endswith("s") or unit == "day"):
         return None
     count = _number(match["count"])
     if unit == "hour":
@@ -469,19 +471,18 @@ def _between(match: re.Match[str], article: _Article) -> _Span | None:
     return _Span(begin.start, end.end, begin.unit)
 
 
-# --------------------------------------------------------------------------------------------- words
+# -------------------------------------------------------------------------------------------- words
 
 _PLAIN = str.maketrans(
     {"’": "'", "‘": "'", "`": "'", "–": "-", "—": "-", "‑": "-", "‐": "-", "\xa0": " "}
 )
-_NUMBERS = {
-    word: number
-    for number, words in enumerate(
-        "zero|one a an|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|"
-        "fifteen|sixteen|seventeen|eighteen|nineteen|twenty".split("|")
-    )
-    for word in words.split()
-} | {"thirty": 30, "forty": 40, "fifty": 50}  # fmt: skip
+_NUMBER_WORDS = (
+    "zero", "one a an", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen",
+    "nineteen", "twenty",
+)  # fmt: skip
+_NUMBERS = {word: n for n, words in enumerate(_NUMBER_WORDS) for word in words.split()}
+_NUMBERS |= {"thirty": 30, "forty": 40, "fifty": 50}
 _ORDINALS = {
     word: number
     for number, words in enumerate(
@@ -490,9 +491,10 @@ _ORDINALS = {
     for word in words.split()
 }
 _WEEKDAYS = {day: i for i, day in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
-_MONTHS = {
-    month: i for i, month in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
-}
+_MONTH_NAMES = (
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"
+)  # fmt: skip
+_MONTHS = {month: i for i, month in enumerate(_MONTH_NAMES, 1)}
 _HOLIDAYS = {
     "new year's eve": (12, 31), "new year's day": (1, 1), "christmas eve": (12, 24),
     "christmas day": (12, 25), "christmas": (12, 25), "boxing day": (12, 26), "may day": (5, 1),
@@ -518,6 +520,7 @@ _MONTH = (
     r"sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
 )
 _DAY = r"(?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?"
+_LAST_DAY = r"(?P<last>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>1[5-9]\d\d|20\d\d)"
 _ANY_YEAR = r"(?P<year>1[5-9]\d\d|20\d\d|(?:last|this|next) year)"
 _COUNT = rf"(?P<count>\d{{1,3}}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
@@ -539,12 +542,14 @@ _CLOCK = re.compile(
     r"cest|cet|moscow|local)\b(?: time)?))?"
 )
 _COUNTS_FROM = re.compile(
-    r"\b(?:before|after|later|until|till|eve|prior|following|ago|anniversary|ahead|fiscal|than|from)\b"
+    r"\b(?:before|after|later|until|till|eve|prior|following|ago|anniversary|ahead|fiscal|winter|than|from)\b"
 )
 _VAGUE_PARTS = re.compile(
-    rf"^(?:on|in|at|by|during|over|throughout|around|about|late|early|mid|earlier|later|as early as|"
-    rf"sometime|some time|hours of|hours on|only|just|back in|the|of|as recently as|all|for|through)[ -]"
-    rf"|^(?:(?:early|late) hours|(?:very )?(?:start|beginning|middle|end|half|part|course) of"
+    r"^(?:on|in|at|by|during|over|throughout|around|about|late|early|mid|earlier|later|as early as|"
+    r"sometime|some time|hours of|hours on|only|just|back in|the|of|as recently as|all|for|"
+    r"through)[ -]"
+    r"|^(?:(?:(?:early|late) )?(?:morning )?hours of"
+    r"|(?:very )?(?:start|beginning|middle|end|half|part|course) of"
     rf"|(?:early |late )?(?:morning|afternoon|evening|night)s? of|(?:dawn|dusk|midnight|noon) on) "
     rf"|{_PART_OF_DAY}$|,? local time$| onwards?$|^(?:first|second) (?=half of the )"
 )
@@ -559,7 +564,8 @@ _RULES = _rules(
     (rf"(?:(?:on|the) )*(?:{_WHICH} )?(?P<weekday>{_WEEKDAY}){_PART_OF_DAY}?", _weekday),
     (rf"(?P<near>{'|'.join(_NEAR_DAYS)})|overnight", _near_day),
     (
-        rf"(?:(?P<part>earlier|later|so far|early|late)(?: in)? )?(?P<which>last|this|next|coming|the) "
+        r"(?:(?P<part>earlier|later|so far|early|late)(?: in)? )?"
+        r"(?P<which>last|this|next|coming|the) "
         r"(?P<unit>week|month|year|decade)",
         _which_unit,
     ),
@@ -570,28 +576,49 @@ _RULES = _rules(
     (rf"(?:the )?{_DAY}(?: of)? (?P<month>{_MONTH})", _day_and_month),
     (rf"(?P<month>{_MONTH}) (?:the )?{_DAY}", _day_and_month),
     (rf"(?P<month>{_MONTH}),? (?:of |in )?{_ANY_YEAR}", _month_of_year),
-    (rf"(?P<weekday>{_WEEKDAY}),? (?:the )?{_DAY}(?: of)? (?P<month>{_MONTH})(?:,? {_YEAR})?", _weekday_and_date),
+    (
+        rf"(?P<weekday>{_WEEKDAY}),? (?:the )?{_DAY}(?: of)? (?P<month>{_MONTH})(?:,? {_YEAR})?",
+        _weekday_and_date,
+    ),
     (rf"(?P<weekday>{_WEEKDAY}),? (?P<month>{_MONTH}) {_DAY}(?:,? {_YEAR})?", _weekday_and_date),
     (rf"(?P<weekday>{_WEEKDAY}),? the {_DAY}(?P<month>(?!))?(?P<year>(?!))?", _weekday_and_date),
-    (rf"(?P<weekday>{_WEEKDAY})(?: (?:and|or) (?P<other>{_WEEKDAY}))? (?:of )?(?P<which>last|this|next) week", _weekday_of),
+    (
+        rf"(?P<weekday>{_WEEKDAY})(?: (?:and|or) (?P<other>{_WEEKDAY}))? (?:of )?"
+        r"(?P<which>last|this|next) week",
+        _weekday_of,
+    ),
     (rf"(?:the )?(?:{_WHICH} )?weekend", _weekend),
     (rf"(?:{_ROUGHLY} )?{_COUNT} (?P<unit>hour|day|week|month|year)s? ago", _ago),
     (rf"(?:the |these )?(?P<which>last|past|next|coming) (?:{_COUNT} )?{_UNIT}", _rolling),
     (
-        rf"(?:the )?(?P<ordinal>{'|'.join(_ORDINALS)}) (?:(?P<part>half|quarter)|(?P<months>\w+) months) of {_ANY_YEAR}",
+        rf"(?:the )?(?P<ordinal>{'|'.join(_ORDINALS)}) "
+        rf"(?:(?P<part>half|quarter)|(?P<months>\w+) months) of {_ANY_YEAR}",
         _part_of_year,
     ),
     (rf"(?P<season>spring|summer|autumn|fall|winter)(?: of)? {_ANY_YEAR}", _season),
     (r"(?:the )?(?P<decade>1[5-9]\d0|20\d0)'?s", _decade),
-    (r"(?:the )?(?P<decade>1[5-9]\d0|20\d0)'?s (?:and|or|to) (?:the )?'?(?P<last>\d0)'?s", _two_decades),
+    (
+        r"(?:the )?(?P<decade>1[5-9]\d0|20\d0)'?s (?:and|or|to) (?:the )?'?(?P<last>\d0)'?s",
+        _two_decades,
+    ),
     (r"(?:the )?(?P<century>1[5-9]|20|21)(?:th|st) century", _century),
     (rf"(?:the )?(?P<holiday>{'|'.join(_HOLIDAYS)})(?:,? {_ANY_YEAR})?", _holiday),
-    (r"(?P<year>\d{4})-(?P<second>\d\d)-(?P<first>\d\d)", lambda m, _: _day(date.fromisoformat(m[0]))),
+    (r"\d{4}-\d\d-\d\d", lambda match, _: _day(date.fromisoformat(match[0]))),
     (r"(?P<first>\d{1,2})[/.](?P<second>\d{1,2})[/.](?P<year>\d{4})", _numeric),
     (r"(?P<first>\d{1,2})/(?P<second>\d{1,2})(?P<year>(?!))?", _numeric),
-    (rf"(?P<month>{_MONTH}) {_DAY} ?(?:-|to|and|through) ?(?P<last>\d{{1,2}})(?:st|nd|rd|th)?(?:,? {_YEAR})?", _days_of_month),
-    (rf"{_DAY} ?(?:-|to|and) ?(?P<last>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month>{_MONTH})(?:,? {_YEAR})?", _days_of_month),
+    (
+        rf"(?P<month>{_MONTH}) {_DAY} ?(?:-|to|and|through) ?{_LAST_DAY}(?:,? {_YEAR})?",
+        _days_of_month,
+    ),
+    (
+        rf"{_DAY} ?(?:-|to|and) ?{_LAST_DAY}(?: of)? (?P<month>{_MONTH})(?:,? {_YEAR})?",
+        _days_of_month,
+    ),
     (r"(?:between|from) (?P<first>.+?) (?:and|to|until|till|through) (?P<last>.+)", _between),
     (rf"(?P<first>{_YEAR_WORD.pattern})(?: ?- ?| to )(?P<last>(?:19|20)?\d\d)", _between),
-    (rf"(?P<first>(?:{_WEEKDAY}|{_MONTH}).*?) (?:and|to|through) (?P<last>(?:{_WEEKDAY}|{_MONTH}).*)", _between),
+    (
+        rf"(?P<first>(?:{_WEEKDAY}|{_MONTH}).*?) (?:and|to|through) "
+        rf"(?P<last>(?:{_WEEKDAY}|{_MONTH}).*)",
+        _between,
+    ),
 )  # fmt: skip

