@@ -28,12 +28,13 @@ _PRECISION = {"N": "country", "A": "region", "D": "region", "R": "region", "C": 
 _FINENESS = {"C": 0, "P": 0, "D": 0, "A": 1, "R": 1, "N": 2, "F": 3}
 
 # Weights in powers of ten of population: 1.0 outweighs a place ten times larger.
-_KIND = {"N": 4.0, "C": 1.0, "P": 0.0, "A": -1.5, "D": -2.5, "R": 0.0, "F": 3.0}
+_KIND = {"N": 4.0, "C": 1.0, "P": 0.0, "A": -2.0, "D": -2.5, "R": 0.0, "F": 3.0}
 _STATES_OF = ("US", "CA", "AU")
 """Federations whose states are named as often as their cities: weighed 1.0 better than others."""
 _MATCH = {"main": 0.0, "other": -1.0, "ours": 2.0}
 _CALLED = {
     "region": {"A": 4.0, "D": 4.0, "N": -8.0, "C": -2.0, "P": -2.0},
+    "district": {"A": 2.5, "D": 5.5, "N": -8.0, "C": -2.0, "P": -2.0},
     "city": {"C": 3.0, "P": 3.0},
 }
 _BESIDE = 6.0
@@ -281,7 +282,7 @@ class ArticlePlaces:
         )
 
     def _called(self, words: Sequence["_Word"], start: int, stop: int) -> str:
-        """What the words around it call it: region, city, road, water or nothing of these."""
+        """What the words around it call it, as _KINDS has it; or nothing."""
         if stop < len(words) and not words[stop - 1].possessive:
             kind = _KINDS.get(words[stop].key)
             if kind and self._text[words[stop - 1].end : words[stop].start] in (" ", "-"):
@@ -470,20 +471,21 @@ def _kinds(**words: str) -> dict[str, str]:
 
 
 _KINDS = _kinds(
-    region="province provinces region regions state states governorate oblast district districts "
-    "county counties prefecture department canton division emirate republic territory municipality "
-    "tehsil taluk taluka upazila agency raion parish voivodeship krai subdivision block",
+    region="province provinces region regions state states governorate oblast prefecture "
+    "department canton division emirate republic territory voivodeship krai",
+    district="district districts county counties municipality tehsil taluk taluka upazila agency "
+    "raion parish subdivision block",
     city="city cities town towns village villages suburb suburbs neighbourhood neighborhood "
-    "township "
-    "settlement port resort",
+    "township settlement port resort",
     road="road street avenue lane boulevard highway bridge expressway crossroads roundabout",
-    water="river lake sea strait straits ocean gulf bay canal creek channel reef mountains mount "
-    "mountain",
-    other="airport airbase base hotel square university hospital mosque church market prison camp "
-    "border area areas island islands peninsula valley coast capital outskirts centre center "
-    "countryside enclave strip park station stadium embassy consulate court parliament residence "
-    "home house office headquarters building school college bazaar chowk sector axis forest hills "
-    "plains desert north south east west",
+    water="river lake sea strait straits ocean gulf bay canal creek channel reef mountains "
+    "mount mountain",
+    other="junction airport airbase base hotel square university hospital mosque church "
+    "market prison camp border area areas island islands peninsula valley coast capital "
+    "outskirts centre center countryside enclave strip park station stadium embassy "
+    "consulate court parliament residence home house office headquarters building "
+    "school college bazaar chowk sector axis forest hills plains desert north south "
+    "east west",
 )
 """What words beside a name say that it is."""
 
@@ -493,20 +495,20 @@ _NOT_NAMES = _set_of("""
     southwest north-east upper lower greater old new inner outer mid city town village state
     province district region county republic kingdom union empire island islands airport hotel
     square street road university hospital mosque church cathedral temple market prison jail camp
-    base fort house office building palace parliament senate congress assembly council court embassy
-    consulate ministry police army navy force station stadium park school college academy centre
-    center bank line front zone border sea river lake bay gulf canal port valley mount mountain hill
-    hills forest desert bridge gate crossing checkpoint tower hall theatre museum club bar mall
-    sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen prince president
-    minister general governor mayor mr mrs ms
-    dr monday tuesday wednesday thursday friday saturday sunday january february march april may
-    june july august september october november december spring summer autumn winter facebook
-    twitter google youtube internet islamic christian jewish muslim arab kurdish sunni shia shiite
-    supreme high federal national international general foreign security united nations un nato
-    defence defense democratic people peoples party special military air central main first
-    second third grand great big green red white black blue golden holy our this that here there
-    several multiple many some various two three four five its his her their where which nationwide
-    sites parts streets man most of mary
+    base fort house office building palace parliament senate congress assembly council court
+    embassy consulate ministry police army navy force station stadium park school college academy
+    centre center bank line front zone border sea river lake bay gulf canal port valley mount
+    mountain hill hills forest desert bridge gate crossing checkpoint tower hall theatre museum
+    club bar mall sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen
+    prince president minister general governor mayor mr mrs ms dr monday tuesday wednesday
+    thursday friday saturday sunday january february march april may june july august september
+    october november december spring summer autumn winter facebook twitter google youtube internet
+    islamic christian jewish muslim arab kurdish sunni shia shiite supreme high federal national
+    international foreign security united nations un nato defence defense democratic people
+    peoples party special military air main first second third cross junction grand great big
+    green red white black blue golden holy our this that here there several multiple many some
+    various two three four five its his her their where which nationwide sites parts streets man
+    most mary
     """) - {"us", "uk", "eu"}
 
 _WORDS_TOO = _set_of("""
@@ -521,7 +523,7 @@ _WORDS_TOO = _set_of("""
 
 _BORDERS = _set_of("border borders frontier borderline boundary")
 _BY_A_BORDER = _set_of(
-    "town city village crossing province area region district post enclave camp near towns "
+    "town city village crossing province area region district post enclave camp towns "
     "villages areas provinces"
 )
 _ABROAD = _set_of("""

@@ -233,7 +233,7 @@ def keys(name: str, others: Iterable[str]) -> dict[str, str]:
     for key in list(found):
         for long, short in (("saint ", "st "), ("fort ", "ft "), ("mount ", "mt ")):
             if long in key:
-                found.setdefault(key.replace(long, short), found[key])
+                found[key.replace(long, short)] = found[key]
         if _ARTICLE.match(key):
             found.setdefault(_ARTICLE.sub("", key, count=1), found[key])
     return {key: mark for key, mark in found.items() if re.fullmatch(r"[a-z0-9 ]{2,60}", key)}
