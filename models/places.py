@@ -8,7 +8,7 @@ words, has no coordinates, and says why.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -28,14 +28,14 @@ _PRECISION = {"N": "country", "A": "region", "D": "region", "R": "region", "C": 
 _FINENESS = {"C": 0, "P": 0, "D": 0, "A": 1, "R": 1, "N": 2, "F": 3}
 
 # Weights in powers of ten of population: 1.0 outweighs a place ten times larger.
-_KIND = {"N": 4.0, "C": 1.0, "P": 0.0, "A": -2.0, "D": -2.5, "R": 0.0, "F": 3.0}
-_STATES_OF = ("US", "CA", "AU")
-"""Federations whose states are named as often as their cities: weighed 1.0 better than others."""
+_KIND = {"N": 4.0, "C": 1.0, "P": 0.0, "A": 0.0, "D": -2.5, "R": 0.0, "F": 3.0}
+_NAMESAKE = -3.0
+"""A region whose name a city in it has too: Aleppo is the city unless called a province."""
 _MATCH = {"main": 0.0, "other": -1.0, "ours": 2.0}
 _CALLED = {
     "region": {"A": 4.0, "D": 4.0, "N": -8.0, "C": -2.0, "P": -2.0},
     "district": {"A": 2.5, "D": 5.5, "N": -8.0, "C": -2.0, "P": -2.0},
-    "city": {"C": 3.0, "P": 3.0},
+    "city": {"C": 1.5, "P": 1.5},
 }
 _BESIDE = 6.0
 _MENTIONED = 2.2
@@ -182,13 +182,14 @@ class ArticlePlaces:
             )
         if not sure:
             entries = tuple(e for e in entries if self._plausible(e, name, entries))
-        return max(entries, key=lambda e: self._score(e, name), default=None)
+        towns = {(e.country, e.admin1) for e in entries if e.kind in "CP"}
+        return max(entries, key=lambda e: self._score(e, name, towns), default=None)
 
-    def _score(self, entry: Entry, name: "_Name") -> float:
+    def _score(self, entry: Entry, name: "_Name", towns: Set[tuple[str, str]]) -> float:
         score = math.log10(entry.population + 100) + _KIND[entry.kind] + _MATCH[entry.match]
         score += _CALLED.get(name.called, {}).get(entry.kind, 0.0)
-        if entry.kind == "A" and entry.country in _STATES_OF:
-            score += 1.0
+        if entry.kind == "A" and entry.match != "ours" and name.called not in _CALLED:
+            score += _NAMESAKE if (entry.country, entry.admin1) in towns else 0.0
         countries, regions = self._countries, self._regions
         if own := self._mentions[name.key]:
             area = _signals().areas[name.key]

@@ -296,11 +296,12 @@ def our_rows(rows: list[Row], by_region: dict[str, list[Row]]) -> Iterator[Row]:
             continue
         kind, name, others, *rest = line.split("\t")
         names = {key_of(n): "!" for n in (name, *others.split(";")) if n}
-        if kind == "alias":
+        if kind in ("alias", "spelling"):
             target = by_code.get(rest[0]) or by_id.get(rest[0])
             if target is None:
                 raise SystemExit(f"areas.tsv: {name}: nothing has the code {rest[0]!r}")
-            target.names.update({key_of(other): "!" for other in others.split(";") if other})
+            mark = "!" if kind == "alias" else "~"
+            target.names.update({key_of(other): mark for other in others.split(";") if other})
             target.names.setdefault(key_of(name), "!")
         elif kind == "feature":
             yield Row("F", 0, name, "", rest[0], math.nan, math.nan, 0, names)
@@ -315,7 +316,7 @@ def our_rows(rows: list[Row], by_region: dict[str, list[Row]]) -> Iterator[Row]:
                 sum(city.population for city in members), names,
             )  # fmt: skip
         else:
-            raise SystemExit(f"areas.tsv: expected area, feature or alias, got {kind!r}")
+            raise SystemExit(f"areas.tsv: expected area, feature, alias or spelling, got {kind!r}")
 
 
 # ------------------------------------------------------------------------------------------ output
