@@ -15,8 +15,10 @@ second occurrence.
 A gold file holds one AnnotatedSentence a line, as JSON; offsets count code points, end exclusive.
 """
 
+import gzip
 import re
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -25,6 +27,9 @@ from eventwire.models.ontology import STATUSES, ontology
 
 CORPUS = Path(__file__).with_name("corpus")
 """Folder of the sentences written for this project."""
+
+STANDOFF = CORPUS / "unlabelled.standoff.jsonl"
+"""Our annotations of sentences of ../shared/data/unlabelled.jsonl.gz, without their texts."""
 
 ROLES = ("actor", "target", "place", "time", "source")
 """Fields of an event that hold any number of spans."""
@@ -87,6 +92,40 @@ def read_gold(path: Path) -> list[AnnotatedSentence]:
             _check(where, sentence)
             sentences.append(sentence)
     return sentences
+
+
+def read_standoff(path: Path, texts: Path) -> list[AnnotatedSentence]:
+    """Annotations of sentences that are not ours to publish, joined with their texts.
+
+    `path` has a JSON object a line: id, sha256 (of the text, its first 16 digits) and events;
+    `texts` is gzipped JSON lines of id and text. Raises AnnotationError where a text is missing or
+    is not the one that was annotated.
+    """
+    wanted = msgspec.json.Decoder(_StandOff).decode_lines(path.read_bytes())
+    ids = {each.id for each in wanted}
+    with gzip.open(texts) as lines:
+        decoder = msgspec.json.Decoder(_Text)
+        found = {each.id: each.text for each in map(decoder.decode, lines) if each.id in ids}
+    sentences = []
+    for number, each in enumerate(wanted, 1):
+        text = found.get(each.id, "")
+        if sha256(text.encode()).hexdigest()[:16] != each.sha256:
+            raise AnnotationError(f"{path}:{number}: {texts} has another text for {each.id!r}")
+        sentence = AnnotatedSentence(each.id, text, each.events)
+        _check(f"{path}:{number}", sentence)
+        sentences.append(sentence)
+    return sentences
+
+
+class _StandOff(msgspec.Struct, frozen=True):
+    id: str
+    sha256: str
+    events: list[AnnotatedEvent]
+
+
+class _Text(msgspec.Struct, frozen=True):
+    id: str
+    text: str
 
 
 def find(text: str, quoted: str) -> tuple[int, int] | None:

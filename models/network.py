@@ -35,7 +35,7 @@ class NetworkConfig(PreTrainedConfig):
         types: list[str] | None = None,
         statuses: list[str] | None = None,
         reader_width: int = 256,
-        reader_layers: int = 2,
+        reader_layers: int = 1,
         reader_heads: int = 4,
         dropout: float = 0.1,
         **kwargs: Any,
@@ -92,6 +92,35 @@ class Reading:
     """(triggers, statuses)"""
 
 
+class ReaderLayer(nn.Module):
+    """A transformer layer, normalised first. Attention is plain products: the fused kernels are
+    slower at a sentence's length on a CPU, their backward pass by far."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attended = nn.Linear(width, width)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """`x` (batch, words, width), `mask` (batch, words) True for words."""
+        batch, words, width = x.shape
+        projected = self.query_key_value(self.attention_norm(x))
+        query, key, value = (
+            part.view(batch, words, self.heads, -1).transpose(1, 2)
+            for part in projected.chunk(3, dim=-1)
+        )
+        scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5
+        scores = scores.masked_fill(~mask[:, None, None], -1e4).softmax(-1).to(value.dtype)
+        x = x + self.attended((scores @ value).transpose(1, 2).reshape(batch, words, width))
+        return x + self.feed(self.feed_norm(x))
+
+
 class Reader(nn.Module):
     """Arguments and status, conditioned on the trigger."""
 
@@ -104,16 +133,7 @@ class Reader(nn.Module):
         self.distance = nn.Embedding(2 * REACH + 2, narrow)
         self.norm = nn.LayerNorm(narrow)
         self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(
-                narrow,
-                config.reader_heads,
-                2 * narrow,
-                config.dropout,
-                activation="gelu",
-                batch_first=True,
-                norm_first=True,
-            )
-            for _ in range(config.reader_layers)
+            ReaderLayer(narrow, config.reader_heads) for _ in range(config.reader_layers)
         )
         self.final_norm = nn.LayerNorm(narrow)
         self.dropout = nn.Dropout(config.dropout)
@@ -135,7 +155,7 @@ class Reader(nn.Module):
         x = self.word(here) + condition[:, None] + self.distance(distances(triggers.words))
         x = self.dropout(self.norm(x))
         for layer in self.layers:
-            x = layer(x, src_key_padding_mask=~mask)
+            x = layer(x, mask)
         x = self.final_norm(x)
         inside, begin = self.spans(self.dropout(x)).chunk(2, dim=-1)
         at_trigger = torch.einsum("tw,twh->th", weight, x)

@@ -11,14 +11,23 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 
 from eventwire.models import evaluate, network, predict
-from eventwire.models.corpus import CORPUS, ROLES, AnnotatedSentence, read_corpus, read_gold
+from eventwire.models.corpus import (
+    CORPUS,
+    ROLES,
+    STANDOFF,
+    AnnotatedSentence,
+    read_corpus,
+    read_gold,
+    read_standoff,
+)
 from eventwire.models.network import EventNetwork, NetworkConfig, Triggers
 from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.words import TOKENIZER, WordReader, Words
@@ -81,13 +90,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = SHARED / "data"
     parser.add_argument(
         "--data", type=Path, nargs="+", metavar="FILE",
-        default=[data / "train.jsonl", data / "train_world.jsonl", CORPUS],
-        help="annotated sentences: gold .jsonl, or a corpus .txt or folder (default: %(default)s)",
+        default=[data / "train.jsonl", data / "train_world.jsonl", CORPUS, STANDOFF],
+        help="annotated sentences: gold .jsonl, .standoff.jsonl, corpus .txt or folder of them"
+        " (default: all of ../shared/data and models/corpus)",
     )  # fmt: skip
     parser.add_argument(
         "--evaluation", type=Path, nargs="+", metavar="FILE",
         default=[data / "dev.jsonl", data / "dev_world.jsonl", SHARED / "corpus_test"],
-        help="files no sentence of which may be trained on (default: %(default)s)",
+        help="files no sentence of which may be trained on (default: those of ../shared)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--texts", type=Path, metavar="FILE", default=data / "unlabelled.jsonl.gz",
+        help="texts of stand-off annotations (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs/event-coder-en"), metavar="FOLDER")
     parser.add_argument("--epochs", type=int, default=Recipe().epochs)
@@ -97,13 +111,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Raises AnnotationError for a file that cannot be read, LeakageError."""
     recipe = Recipe(seed=arguments.seed, epochs=arguments.epochs)
-    sentences = [s for path in arguments.data for s in read_sentences(path)]
-    held_out = [s for path in arguments.evaluation for s in read_sentences(path)]
+    sentences = [s for path in arguments.data for s in read_sentences(path, arguments.texts)]
+    held_out = [s for path in arguments.evaluation for s in read_sentences(path, arguments.texts)]
     refuse_leakage(sentences, held_out)
     train(recipe, sentences, encoder_folder(), arguments.out)
 
 
-def read_sentences(path: Path) -> list[AnnotatedSentence]:
+def read_sentences(path: Path, texts: Path) -> list[AnnotatedSentence]:
+    if path.name.endswith(".standoff.jsonl"):
+        return read_standoff(path, texts)
     return read_gold(path) if path.suffix == ".jsonl" else read_corpus(path)
 
 
@@ -371,7 +387,7 @@ def save(model: EventNetwork, encoder: Path, out: Path, decoding: predict.Decodi
 
 
 def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> predict.Decoding:
-    """The threshold with the best type F1 on validation sentences, and a calibration."""
+    """The thresholds with the best type F1 on validation sentences, and a calibration on them."""
     best = (-1.0, predict.Decoding())
     predictor = predict.load(folder)
     texts = [sentence.text for sentence in validation]
@@ -380,7 +396,42 @@ def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> pr
             predictor.decoding = predict.Decoding(threshold=threshold, extend=extend)
             scores = evaluate.score(validation, predictor.predict(texts))
             best = max(best, (scores.type.f1, predictor.decoding), key=lambda pair: pair[0])
-    return best[1]
+    predictor.decoding = replace(best[1], threshold=0.1)  # the unlikely ones calibrate too
+    pairs = [
+        (
+            event.confidence,
+            any(event is found for _, found in evaluate.matched(gold.events, events)),
+        )
+        for gold, events in zip(validation, predictor.predict(texts), strict=True)
+        for event in events
+    ]
+    return replace(best[1], calibration=calibrate(pairs))
+
+
+def calibrate(
+    pairs: Iterable[tuple[float, bool]], bins: int = 12
+) -> tuple[tuple[float, float], ...]:
+    """Points of a rising line from raw score to the share of right events near that score.
+
+    Isotonic regression by pooling adjacent violators, over bins of equally many events.
+    """
+    ordered = sorted(pairs)
+    size = max(1, math.ceil(len(ordered) / bins))
+    blocks: list[tuple[float, float, int]] = []  # mean score, mean right, events
+    for start in range(0, len(ordered), size):
+        part = ordered[start : start + size]
+        block = fmean(x for x, _ in part), fmean(float(right) for _, right in part), len(part)
+        while blocks and blocks[-1][1] >= block[1]:
+            score, share, count = blocks.pop()
+            total = count + block[2]
+            block = (
+                (score * count + block[0] * block[2]) / total,
+                (share * count + block[1] * block[2]) / total,
+                total,
+            )
+        blocks.append(block)
+    points = [(round(score, 4), round(share, 4)) for score, share, _ in blocks]
+    return ((0.0, 0.0), *points, (1.0, max(points[-1][1], 0.99) if points else 1.0))
 
 
 def _report(folder: Path, validation: Sequence[AnnotatedSentence]) -> None:

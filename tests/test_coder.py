@@ -1,0 +1,191 @@
+"""The coder around a predictor that finds `captured` and what stands beside it."""
+
+import json
+import re
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eventwire.models import coder as coding
+from eventwire.models.coder import EventCoder
+from eventwire.models.ontology import ontology
+from eventwire.models.predict import Prediction
+from eventwire.models.records import Article, Coding, Event, ModelRef, Stats
+
+MODEL = ModelRef(name="fake", version="1", sha256="00")
+
+
+class Captures:
+    """Stands where the network would; raises on a sentence that says so."""
+
+    def __init__(self) -> None:
+        self.stats = Stats()
+        self.calls = 0
+
+    def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
+        self.calls += 1
+        if any("explode" in sentence for sentence in sentences):
+            raise RuntimeError("out of\nmemory")
+        return [[self._event(m) for m in re.finditer(r"captured", s)] for s in sentences]
+
+    def _event(self, match: re.Match[str]) -> Prediction:
+        beside = re.compile(r"\S+")
+        before = list(beside.finditer(match.string, 0, match.start()))
+        after = beside.search(match.string, match.end())
+        return Prediction(
+            type="capture",
+            status="negated",
+            trigger=match.span(),
+            actor=[before[-1].span()] if before else [],
+            target=[after.span()] if after else [],
+            place=[after.span()] if after else [],
+            time=[after.span()] if after else [],
+            source=[before[0].span()] if before else [],
+            confidence=0.75,
+        )
+
+
+@pytest.fixture
+def coder() -> EventCoder:
+    return EventCoder(Captures(), MODEL)  # type: ignore[arg-type]
+
+
+def code(coder: EventCoder, text: str, **fields: str) -> Coding:
+    (coded,) = coder.code([Article(id="a", text=text, **fields)])
+    return coded
+
+
+def spans(event: Event) -> list[dict[str, object]]:
+    """Everything in the record that has offsets, but the evidence."""
+    found: list[dict[str, object]] = []
+
+    def visit(node: object) -> None:
+        if isinstance(node, dict):
+            if {"text", "start", "end"} <= set(node):
+                found.append(node)
+            for child in node.values():
+                visit(child)
+        elif isinstance(node, list):
+            for child in node:
+                visit(child)
+
+    import msgspec
+
+    visit(json.loads(msgspec.json.encode(event)))
+    return found
+
+
+def test_an_article_with_an_event_is_coded(coder: EventCoder) -> None:
+    coded = code(coder, "It rained. Rebels captured pilots.", title="T", url="U", source="S")
+    (event,) = coded.events
+    assert (coded.outcome, coded.sentences) == ("coded", 2)
+    assert (event.event_type, event.status, event.confidence) == ("capture", "negated", 0.75)
+    assert event.evidence.sentence == "Rebels captured pilots."
+    assert (event.article.title, event.article.url, event.article.source) == ("T", "U", "S")
+    assert event.model == MODEL
+
+
+def test_codes_come_from_the_ontology(coder: EventCoder) -> None:
+    (event,) = code(coder, "Rebels captured pilots.").events
+    kind = ontology().types["capture"]
+    assert event.plover.event == kind.plover_event == "ASSAULT"
+    assert (event.cameo, event.quad_class, event.goldstein) == ("181", 4, -9.0)
+    assert event.ontology_version == ontology().version
+
+
+def test_an_article_without_an_event_says_so(coder: EventCoder) -> None:
+    assert code(coder, "It rained.").outcome == "no_event"
+
+
+def test_another_language_is_not_coded(coder: EventCoder) -> None:
+    coded = code(coder, "Rebels captured pilots.", language="fr")
+    assert (coded.outcome, coded.events) == ("unsupported_language", [])
+
+
+def test_published_at_bounds_the_event(coder: EventCoder) -> None:
+    (event,) = code(coder, "Rebels captured pilots.", published_at="2024-03-08").events
+    assert event.not_after == "2024-03-08"
+
+
+def test_codings_come_in_the_order_of_the_articles(coder: EventCoder) -> None:
+    articles = [
+        Article(id=str(n), text="Rebels captured pilots. " * (n % 4 + 1)) for n in range(20)
+    ]
+    coded = coder.code(articles)
+    assert [each.article_id for each in coded] == [str(n) for n in range(20)]
+    assert [len(each.events) for each in coded] == [n % 4 + 1 for n in range(20)]
+
+
+def test_one_article_that_breaks_the_model_fails_alone(coder: EventCoder) -> None:
+    articles = [
+        Article(id="a", text="Rebels captured pilots."),
+        Article(id="b", text="This will explode."),
+        Article(id="c", text="Marines captured a scout."),
+    ]
+    one, two, three = coder.code(articles)
+    assert (one.outcome, three.outcome) == ("coded", "coded")
+    assert (two.outcome, two.reason) == ("failed", "RuntimeError: out of")
+
+
+def test_a_long_article_is_predicted_in_chunks(
+    coder: EventCoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coding, "CHUNK", 3)
+    coded = code(coder, "Rebels captured pilots. " * 10)
+    assert len(coded.events) == 10
+    assert coder._predictor.calls == 4  # type: ignore[attr-defined]
+
+
+def test_the_same_sentence_twice_gives_two_events_at_two_places(coder: EventCoder) -> None:
+    one, two = code(coder, "Rebels captured pilots.\n\nRebels captured pilots.").events
+    assert one.event_id != two.event_id
+    assert one.trigger.start < two.trigger.start
+
+
+def test_two_events_of_a_type_in_one_sentence_differ(coder: EventCoder) -> None:
+    one, two = code(coder, "Rebels captured pilots and marines captured scouts.").events
+    assert one.event_id != two.event_id
+
+
+def test_event_ids_do_not_depend_on_the_batch(coder: EventCoder) -> None:
+    alone = code(coder, "Rebels captured pilots.")
+    _, together = coder.code(
+        [Article(id="z", text="It rained."), Article(id="a", text="Rebels captured pilots.")]
+    )
+    assert [e.event_id for e in together.events] == [e.event_id for e in alone.events]
+
+
+def test_the_same_text_under_another_id_has_other_event_ids(coder: EventCoder) -> None:
+    one, two = coder.code([Article(id=i, text="Rebels captured pilots.") for i in "ab"])
+    assert one.events[0].event_id != two.events[0].event_id
+    assert one.text_sha256 == two.text_sha256
+
+
+def test_unstorable_code_points_keep_their_places(coder: EventCoder) -> None:
+    (event,) = code(coder, "A\0rmy captured\ud83d pilots.").events
+    assert event.evidence.sentence == "A\ufffdrmy captured\ufffd pilots."
+    assert event.trigger.start == 6
+
+
+TEXTS = st.lists(
+    st.sampled_from(
+        ["captured", "Rebels", "pilots.", "\r\n", "\n\n", " ", "😀", "é", "ב", "\u00a0"]
+    )
+    | st.text(max_size=5),
+    max_size=30,
+).map(" ".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(TEXTS)
+def test_every_span_is_where_it_says_in_any_text(text: str) -> None:
+    article = Article(id="a", text=text, language="en")
+    (coded,) = EventCoder(Captures(), MODEL).code([article])  # type: ignore[arg-type]
+    canonical = coding.text.canonical(text)
+    for event in coded.events:
+        evidence = event.evidence
+        assert canonical[evidence.start : evidence.end] == evidence.sentence
+        for span in spans(event):
+            assert canonical[span["start"] : span["end"]] == span["text"]  # type: ignore[misc]
