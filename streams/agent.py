@@ -191,16 +191,18 @@ class Agent:
         elif coding.outcome == "failed":
             self._fail(result, "coder_error", coding.reason or "no reason given")
         else:
-            self._accept(result, article, coding)
+            self._accept(result, article, coding, coding.outcome)
             if self._ledger_record(result).size > self._settings.output_max_bytes:
                 count = len(result.event_ids)
                 self._fail(
                     result, "output_too_large", f"{count:,} events are more than fit a record"
                 )
 
-    def _accept(self, result: Result, article: Article, coding: Coding) -> None:
+    def _accept(
+        self, result: Result, article: Article, coding: Coding, outcome: LedgerOutcome
+    ) -> None:
         headers = result.item.headers
-        result.outcome = coding.outcome
+        result.outcome = outcome
         result.coding = coding
         result.coded_at = outputs.now()
         result.text_sha256 = coding.text_sha256

@@ -152,13 +152,13 @@ def build_app(
 
     app.on_partitions_assigned.connect(assigned, weak=False)  # type: ignore[arg-type]
     # Bytes, and empty ones too: what they are is for `decode` to say.
-    raw = {
-        "key_type": bytes,
-        "value_type": bytes,
-        "key_serializer": "raw",
-        "value_serializer": "raw",
-    }
-    articles = app.topic(app.topic_names.articles.name, **raw)
+    articles = app.topic(
+        app.topic_names.articles.name,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+    )
 
     @app.agent(articles, name="articles", supervisor_strategy=CrashingSupervisor)
     async def process(stream: Any) -> None:

@@ -235,7 +235,7 @@ class CoderProcess:
         try:
             async with asyncio.timeout(limit):
                 await self._send(Request(self._number, list(articles)))
-                answer = await self._receive(Done | Raised)
+                answer: Done | Raised = await self._receive(Done | Raised)
         except TimeoutError:
             await self.stop()
             raise _Died(f"no answer within {limit:.0f} s, killed") from None

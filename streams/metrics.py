@@ -1,7 +1,7 @@
 """What the worker counts. Every series exists from the start, at zero, and labels are bounded."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -57,7 +57,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        into = {"registry": self.registry, "namespace": "eventwire"}
+        into: dict[str, Any] = {"registry": self.registry, "namespace": "eventwire"}
         self._articles = Counter(
             "articles", "Articles read, by what became of them", ["outcome"], **into
         )

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from aiokafka.errors import (
     KafkaError,
@@ -95,13 +95,13 @@ class Publisher:
 
     async def _one(self, record: Record) -> BaseException | None:
         if record.size > self._max_bytes:
-            return MessageSizeTooLargeError(f"{record.size:,} bytes")
+            return cast(BaseException, MessageSizeTooLargeError(f"{record.size:,} bytes"))
         try:
             await (await self._send(record))
         except ProducerSendError as error:
             return error.__cause__ or error
         except KafkaError as error:
-            return error
+            return cast(BaseException, error)
         return None
 
 
