@@ -20,16 +20,18 @@ in data/nations.toml, for organisations in data/organisations.toml, sectors in d
 What is not known stays null: pronouns with two candidates, unknown persons, several countries.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
+from eventwire.models.grammar import FROM_ELSEWHERE, POINTING_BACK, PRONOUNS
+from eventwire.models.leaders import Person, leader
 from eventwire.models.lexicon import (
     Mention,
+    Sense,
     Word,
     adjective,
     country_name,
@@ -38,8 +40,8 @@ from eventwire.models.lexicon import (
     organisation,
     read,
 )
-from eventwire.models.people import People, Person, leader
-from eventwire.models.phrases import Facts, Phrase, merge, read_phrase, words_of
+from eventwire.models.people import People
+from eventwire.models.phrases import Facts, Phrase, merge, read_phrase
 from eventwire.models.records import Participant
 
 
@@ -85,14 +87,12 @@ class Resolver:
 
     @cached_property
     def country(self) -> str | None:
-        """The one country that the article is about: named twice, and thrice as often as others."""
+        """The country that the article is about: named three times, and thrice as often as any."""
         counts = Counter(
             m.sense.country for m in self.mentions if m.sense.country and not m.sense.generic
         )
-        top = counts.most_common(2)
-        if not top or top[0][1] < 2 or (len(top) > 1 and top[0][1] < 3 * top[1][1]):
-            return None
-        return top[0][0]
+        (first, most), (_, second) = [*counts.most_common(2), (None, 0), (None, 0)][:2]
+        return first if most >= 3 and most >= 3 * second else None
 
     def between(self, start: int, end: int) -> list[Word]:
         """The words of text[start:end]; words that cross its borders are cut there."""
@@ -103,242 +103,209 @@ class Resolver:
             return read(self.text, start, end)
         return self.words[first:last]
 
-    def phrase(self, start: int, end: int) -> Phrase:
-        return Phrase(self.text, self.between(start, end), self.lower_case)
-
     def sentence_of(self, position: int) -> int:
         """Index of the sentence that holds a position, or of the last one before it."""
         return max(0, bisect_right(self._sentence_starts, position) - 1)
 
-    # -------------------------------------------------------------------------------- details
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        return [word.start for word in self.words]
-
-    @cached_property
-    def _sentence_starts(self) -> list[int]:
-        return [sentence.start for sentence in self.sentences]
+    # ------------------------------------------------------------------- one actor or several
 
     def _resolve(self, start: int, end: int) -> list[Participant]:
-        phrase = self.phrase(start, end)
+        phrase = Phrase(self.text, self.between(start, end), self.lower_case)
         if not phrase.words:
             return []
         parts = _parts(phrase)
-        if len(parts) == 1:
-            if len(phrase.words) == 1 and _is_pronoun(phrase.words[0]):
-                return [self._pronoun(phrase.words[0].key, start, end)]
-            return [self._complete(read_phrase(phrase), start, end)]
         facts = [read_phrase(phrase, first, last) for first, last in parts]
-        if _is_apposition(phrase, parts, facts):
-            whole = facts[0]
-            for other in facts[1:]:
-                whole = merge(whole, other)
-            return [self._complete(whole, start, end)]
-        if not self._is_list(phrase, parts, facts):
-            return [self._complete(read_phrase(phrase), start, end)]
-        _share(facts)
-        found = []
-        for one, (first, last) in zip(facts, parts, strict=True):
-            while last - first > 1 and phrase.words[first].key in ("the", "a", "an", "both"):
-                first += 1
-            a, b = phrase.words[first].start, phrase.words[last - 1].end
-            if last - first == 1 and _is_pronoun(phrase.words[first]):
-                found.append(self._pronoun(phrase.words[first].key, a, b))
-            else:
-                found.append(self._complete(one, a, b))
-        if len({(p.country, p.sector, p.name) for p in found}) == 1 and found[0].name is None:
-            return [self._complete(read_phrase(phrase), start, end)]
-        return found
+        if len(parts) > 1 and (count := _appositions(phrase, parts, facts)) > 1:
+            for other in facts[1:count]:
+                facts[0] = merge(facts[0], other)
+            return [self._participant(facts[0], start, end)]
+        if len(parts) > 1 and self._is_list(phrase, parts, facts):
+            _share(facts)
+            found = []
+            for one, part in zip(facts, parts, strict=True):
+                words = _without_article(phrase.words[part[0] : part[1]])
+                found.append(self._one(words, one, words[0].start, words[-1].end))
+            same = len({(p.country, p.sector, p.name) for p in found}) == 1
+            if not same or found[0].name:
+                return found
+        whole = facts[0] if len(parts) == 1 else read_phrase(phrase)
+        return [self._one(phrase.words, whole, start, end)]
 
-    def _is_list(
-        self, phrase: Phrase, parts: list[tuple[int, int]], facts: list[Facts]
-    ) -> bool:
+    def _one(self, words: Sequence[Word], facts: Facts, start: int, end: int) -> Participant:
+        if len(words) == 1 and words[0].key in PRONOUNS and not _is_acronym(words[0]):
+            return self._pronoun(words[0].key, start, end)
+        return self._participant(facts, start, end)
+
+    def _is_list(self, phrase: Phrase, parts: list[tuple[int, int]], facts: list[Facts]) -> bool:
         """Whether each part names an actor by itself."""
-        for one, (first, last) in zip(facts, parts, strict=True):
-            key = phrase.words[first].key
-            if one.person and not (one.country or one.sector or one.role):
-                a, b = phrase.words[first].start, phrase.words[last - 1].end
-                names = " " in one.person or self.people.find(one.person) or leader(one.person)
-                if not names or self.text[a:b] != one.person:
-                    return False
-            elif not (one.country or one.sector or one.organisation or one.ambiguous or one.name):
-                if not (one.pronoun or one.definite or one.role or key in PRONOUNS):
-                    return False
-            elif one.role and one.bare and not phrase.lower_case and last - first == 1:
-                # "Ministry of Justice and Police": capitals make one name of it.
-                if phrase.words[first].upper and first > 0:
-                    return False
-        return True
+        return all(
+            self._is_actor(phrase, first, last, one)
+            for one, (first, last) in zip(facts, parts, strict=True)
+        )
 
-    def _complete(self, facts: Facts, start: int, end: int) -> Participant:
+    def _is_actor(self, phrase: Phrase, first: int, last: int, facts: Facts) -> bool:
+        if facts.person and not (facts.country or facts.sector or facts.role):
+            known = self.people.find(facts.person) or leader(facts.person)
+            plain = phrase.quote(first, last) == facts.person
+            return plain and (known is not None or " " in facts.person)
+        if facts.country or facts.organisation or facts.ambiguous or facts.name:
+            return True
+        if facts.sector and facts.bare and last - first == 1 and first > 0:
+            # "Ministry of Justice and Police": capitals make one name of it.
+            return phrase.lower_case or not phrase.words[first].upper
+        pronoun = phrase.words[first].key in PRONOUNS
+        return bool(facts.sector or facts.role or facts.pronoun or facts.definite or pronoun)
+
+    # -------------------------------------------------------------- what the article tells
+
+    def _participant(self, facts: Facts, start: int, end: int) -> Participant:
         """Facts of a phrase at a place, filled from the article."""
-        name, country, sector, how = facts.name, facts.country, facts.sector, facts.how
-        group = facts.organisation
-        if group is not None:
-            sector = self._dated(facts)
-            if group.generic and self.country not in (None, group.country):
-                country, how, name = self.country, "context", None
-        if facts.ambiguous and not country:
-            code = self._decide(facts.ambiguous)
-            if code == "EU":
-                union = organisation("European Union")
-                name, sector, how = union.name, sector if facts.role else "IGO", "metonym"
-                group = union
-            else:
-                country = code
-                how = how if code else ("role" if sector else None)
-                speaks = facts.sector == "GOV" or (code and facts.ambiguous == "brussels")
-                if code and speaks and facts.role is None and not facts.person:
-                    name, sector = country_name(code), "GOV"
-                    how = "metonym" if facts.ambiguous == "brussels" else how
-                elif not code and facts.role is None:
-                    sector = None
+        found = _Found(facts.name, facts.country, facts.sector, facts.how, facts.organisation)
+        self._date(found)
+        if facts.ambiguous and not found.country:
+            self._decide(facts, found)
         person = self._person(facts, start)
         if person is not None:
-            name = person.name if facts.person or not name else name
-            if not country and person.country and not (group and group.sector == "IGO"):
-                country = person.country
-                how = "leader" if person.listed else "coreference"
-            if not sector or facts.role is None or facts.role.weak:
-                told = sector if facts.role is not None and facts.role.weak else None
-                if not told and person.sector and not facts.former:
-                    sector = person.sector
-                    how = how or ("leader" if person.listed else "coreference")
-                if person.country is None and person.sector == "IGO" and how is None:
-                    how = "coreference"
+            _add_person(facts, found, person)
         elif facts.person:
-            name = facts.person
-        if not country and facts.owner and not (group and group.sector in ("IGO", "NGO")):
-            owner = self.people.find(facts.owner, start) or leader(facts.owner, self.published_at)
-            if owner is not None and owner.country:
-                country = owner.country
-                how = "leader" if owner.listed else "coreference"
-                if facts.role is not None and (facts.role.weak or sector is None):
-                    sector = sector or owner.sector
-                if facts.name and facts.name.startswith(facts.owner):
-                    name = None  # "Trump administration" is no organisation's name
-        owned = facts.pronoun and facts.role is not None and not facts.role.apart
-        if owned and facts.pronoun and facts.role and not country and not facts.foreign:
-            country = self._owner_country(facts.pronoun, start)
-            if country:
-                how = "coreference"
-                name = f"{adjective(country)} {facts.role.name}" if facts.role.name else name
-        if (facts.bare or facts.definite) and not country and person is None and group is None:
-            back = self._back_reference(facts, start)
-            if back is not None:
-                name, country, sector, how = back
-        if (
-            not country
-            and not facts.foreign
-            and not facts.pronoun
-            and facts.role is not None
-            and sector not in (None, "IGO", "NGO", "REF", "UAF")
-            and facts.role.key not in _FROM_ELSEWHERE
-            and not (facts.ambiguous and facts.ambiguous != "brussels")
-            and group is None
-        ):
-            country = self.country
-            how = "context" if country else how
+            found.name = facts.person
+        if not found.country and not found.international:
+            self._add_owner(facts, found, start)
+        unknown = not found.country and person is None and found.organisation is None
+        if unknown and not self._point_back(facts, found, start):
+            self._add_context(facts, found)
         return Participant(
             text=self.text[start:end],
             start=start,
             end=end,
-            name=name,
-            country=country,
-            sector=sector,
-            resolution=how if country or sector else None,
+            name=found.name,
+            country=found.country,
+            sector=found.sector,
+            resolution=found.how if found.country or found.sector else None,
         )
 
-    def _dated(self, facts: Facts) -> str | None:
-        """The sector that an organisation had when the article appeared."""
-        group = facts.organisation
-        if group is None or group.before is None or facts.sector != group.sector:
-            return facts.sector
-        date, earlier = group.before
-        return earlier if self.published_at and self.published_at[:10] < date else facts.sector
+    def _date(self, found: "_Found") -> None:
+        """The sector an organisation had when the article appeared, or which one is meant."""
+        group = found.organisation
+        if group is None:
+            return
+        if group.before and found.sector == group.sector and self.published_at:
+            until, earlier = group.before
+            found.sector = earlier if self.published_at[:10] < until else found.sector
+        if group.generic and self.country not in (None, group.country):
+            found.country, found.how, found.name = self.country, "context", None
 
-    def _decide(self, word: str) -> str | None:
+    def _decide(self, facts: Facts, found: "_Found") -> None:
         """The country of a word that names several, from what else the article says."""
-        default, clues = evidence()[word]
-        counts = {code: len(set(map(str.lower, p.findall(self.text)))) for code, p in clues.items()}
+        word = facts.ambiguous or ""
+        code, clues = evidence()[word]
+        counts = {c: len(set(map(str.lower, p.findall(self.text)))) for c, p in clues.items()}
         best = max(counts.values())
-        leading = [code for code, count in counts.items() if count == best]
-        if best == 0 or len(leading) > 1:
-            return default
-        return leading[0]
+        leading = [c for c, count in counts.items() if count == best]
+        code = leading[0] if best and len(leading) == 1 else code
+        alone = facts.role is None and not facts.person
+        found.how = "metonym" if word == "brussels" and code else found.how
+        if code == "EU":
+            union = found.organisation = organisation("European Union")
+            found.name = union.name
+            found.sector = union.sector if alone else found.sector
+        elif code:
+            found.country = code
+            found.name = country_name(code) if alone and facts.sector else found.name
+        elif alone:
+            found.sector = None
+        else:
+            found.how = "role"
 
     def _person(self, facts: Facts, start: int) -> Person | None:
         """Who is named, or meant by "the foreign minister"."""
-        if facts.person:
-            known = self.people.find(facts.person, start)
-            if known is not None and known.country:
-                return known
-            listed = leader(
-                facts.person,
-                self.published_at,
-                titled=bool(facts.role and facts.role.sector in ("GOV", "LEG")),
-            )
-            if listed is not None and facts.country in (None, listed.country):
-                if known is not None and known.sector:
-                    return replace(listed, sector=known.sector)
-                return listed
+        if not facts.person:
+            return self._holder(facts, start)
+        known = self.people.find(facts.person)
+        if known is not None and known.country:
             return known
-        role = facts.role
-        plain = facts.definite or facts.bare
-        if role is None or not role.person or facts.owner or facts.pronoun or not plain:
-            return None
-        if facts.former or facts.organisation or (facts.country and not facts.bare):
-            return None
-        if not facts.definite and not _has_article(self.text, start):
-            return None
-        return self.people.holding(role.key, facts.country, start)
+        titled = facts.role is not None and facts.role.sector in ("GOV", "LEG")
+        listed = leader(facts.person, self.published_at, titled=titled)
+        if listed is None or facts.country not in (None, listed.country):
+            return known
+        return replace(listed, sector=(known and known.sector) or listed.sector)
 
-    def _back_reference(
-        self, facts: Facts, start: int
-    ) -> tuple[str | None, str | None, str | None, str] | None:
-        """ "the group", "the ministry": the one organisation of that kind named before."""
+    def _holder(self, facts: Facts, start: int) -> Person | None:
         role = facts.role
-        if role is None or not (facts.definite or _has_article(self.text, start)):
+        if role is None or not role.person or not (facts.bare or facts.definite):
             return None
-        if role.key not in _KINDS:
+        if facts.former or facts.owner or facts.pronoun or facts.organisation or facts.country:
             return None
-        sectors = _KINDS[role.key]
-        named = {
-            m.sense
-            for m in self.mentions
-            if self.words[m.first].start < start
-            and m.sense.kind == "organisation"
-            and m.sense.sector in sectors
-        }
-        if len(named) != 1:
+        if not self._is_definite(facts, start):
             return None
-        group = named.pop()
-        sector = self._dated(Facts(organisation=group, sector=group.sector))
-        return group.name, group.country, sector, "coreference"
+        return self.people.holding(role.key, start)
+
+    def _is_definite(self, facts: Facts, start: int) -> bool:
+        """Whether an article stands in the phrase or, as spans have none, before it."""
+        before = self.text[max(0, start - 5) : start].lower()
+        return facts.definite or before.endswith(("the ", "this ", "that "))
+
+    def _add_owner(self, facts: Facts, found: "_Found", start: int) -> None:
+        """ "Assad regime" by the person, "its army" by the country named before."""
+        role = facts.role
+        if facts.owner:
+            owner = self.people.find(facts.owner) or leader(facts.owner, self.published_at)
+            if owner is not None and owner.country:
+                found.country = owner.country
+                found.how = "leader" if owner.listed else "coreference"
+                if role is not None:
+                    found.sector = found.sector or owner.sector
+                if facts.name and facts.name.startswith(facts.owner):
+                    found.name = None  # "Trump administration" is no organisation's name
+        elif facts.pronoun and role and not role.apart and not facts.foreign:
+            found.country = self._owner_country(facts.pronoun, start)
+            if found.country:
+                found.how = "coreference"
+                label = f"{adjective(found.country)} {role.name}" if role.name else None
+                found.name = label or found.name
 
     def _owner_country(self, pronoun: str, start: int) -> str | None:
         """ "its army": the one country named before it in the sentence; "his": the person's."""
         if pronoun in ("his", "her"):
             owner = self.people.meant(pronoun, start)
             return owner.country if owner else None
-        if pronoun not in ("its", "their"):
+        if pronoun != "its" or not self.sentences:
             return None
-        begin = self.sentences[self.sentence_of(start)].start if self.sentences else 0
-        named = {
-            m.sense.country
-            for m in self._mentions_between(begin, start)
-            if m.sense.country and m.sense.kind != "place"
-        }
+        begin = self.sentences[self.sentence_of(start)].start
+        first = bisect_left(self._mention_starts, begin)
+        before = self.mentions[first : bisect_left(self._mention_starts, start, first)]
+        named = {m.sense.country for m in before if m.sense.country and m.sense.kind != "place"}
         return named.pop() if len(named) == 1 else None
 
-    def _mentions_between(self, start: int, end: int) -> list[Mention]:
-        first = bisect_left(self._mention_starts, start)
-        return self.mentions[first : bisect_left(self._mention_starts, end, first)]
+    def _point_back(self, facts: Facts, found: "_Found", start: int) -> bool:
+        """ "the group", "the newspaper": the one organisation of that kind named before."""
+        role = facts.role
+        if role is None or role.key not in POINTING_BACK or not (facts.bare or facts.definite):
+            return False
+        if not self._is_definite(facts, start):
+            return False
+        named = [
+            sense
+            for sense, first in self._organisations.items()
+            if first < start and sense.sector in POINTING_BACK[role.key]
+        ]
+        if len(named) != 1:
+            return False
+        group = found.organisation = named[0]
+        found.name, found.country, found.sector = group.name, group.country, group.sector
+        self._date(found)
+        found.how = "coreference"
+        return True
 
-    @cached_property
-    def _mention_starts(self) -> list[int]:
-        return [self.words[mention.first].start for mention in self.mentions]
+    def _add_context(self, facts: Facts, found: "_Found") -> None:
+        """The police of a story about Kenya are Kenya's."""
+        role = facts.role
+        if role is None or role.key in FROM_ELSEWHERE or facts.foreign or facts.pronoun:
+            return
+        if found.sector in (None, "IGO", "NGO", "REF", "UAF") or facts.ambiguous:
+            return
+        found.country = self.country
+        found.how = "context" if found.country else found.how
 
     def _pronoun(self, pronoun: str, start: int, end: int) -> Participant:
         person = self.people.meant(pronoun, start)
@@ -358,118 +325,124 @@ class Resolver:
             resolution="coreference",
         )
 
+    # ----------------------------------------------------------------------------- indexes
 
-PRONOUNS = words_of("he she him her himself herself i me who it they them we us you itself themselves")
-# Words that point back, and the sectors of organisations they may mean.
-_KINDS: dict[str, frozenset[str]] = {
-    "group": words_of("REB PRM NGO CRM SOC PTY"),
-    "movement": words_of("REB SOC PTY"),
-    "militant": words_of("REB"),
-    "militants": words_of("REB"),
-    "rebel": words_of("REB"),
-    "insurgent": words_of("REB"),
-    "jihadist": words_of("REB"),
-    "militant group": words_of("REB"),
-    "rebel group": words_of("REB"),
-    "terrorist group": words_of("REB"),
-    "armed group": words_of("REB PRM"),
-    "militia": words_of("REB PRM"),
-    "organisation": words_of("REB NGO IGO"),
-    "organization": words_of("REB NGO IGO"),
-    "bloc": words_of("IGO"),
-    "alliance": words_of("IGO"),
-    "company": words_of("BUS"),
-    "firm": words_of("BUS"),
-    "agency": words_of("IGO MED SPY COP GOV"),
-    "news agency": words_of("MED"),
-    "newspaper": words_of("MED"),
-    "paper": words_of("MED"),
-    "broadcaster": words_of("MED"),
-    "charity": words_of("NGO"),
-    "party": words_of("PTY"),
-    "cartel": words_of("CRM"),
-    "gang": words_of("CRM"),
-}
-_FROM_ELSEWHERE = words_of(
-    "foreigner foreigners tourist tourists migrant migrants pilgrim pilgrims expatriate ally allies",
-    "counterpart counterparts ambassador ambassadors diplomat diplomats envoy enemy mercenary embassy",
-    "peacekeeper peacekeepers immigrant coalition nation country countries nations power powers",
-    "analyst analysts expert experts state mediator observer observers republic kingdom",
-)
-_SEPARATOR = re.compile(r"\s*(?:,|;|\band\b|&|\bas well as\b|\bplus\b|\balong with\b)+\s*")
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [word.start for word in self.words]
+
+    @cached_property
+    def _sentence_starts(self) -> list[int]:
+        return [sentence.start for sentence in self.sentences]
+
+    @cached_property
+    def _mention_starts(self) -> list[int]:
+        return [self.words[mention.first].start for mention in self.mentions]
+
+    @cached_property
+    def _organisations(self) -> dict[Sense, int]:
+        """The organisations that the article names, and where it does so first."""
+        found: dict[Sense, int] = {}
+        for mention in self.mentions:
+            if mention.sense.kind == "organisation":
+                found.setdefault(mention.sense, self.words[mention.first].start)
+        return found
 
 
-def _is_pronoun(word: Word) -> bool:
-    return word.key in PRONOUNS and not (word.text.isupper() and len(word.text) > 1)  # US
+@dataclass(slots=True)
+class _Found:
+    """A participant in the making."""
+
+    name: str | None
+    country: str | None
+    sector: str | None
+    how: str | None
+    organisation: Sense | None
+
+    @property
+    def international(self) -> bool:
+        return self.organisation is not None and self.organisation.sector in ("IGO", "NGO")
 
 
-def _has_article(text: str, start: int) -> bool:
-    return text[max(0, start - 4) : start].lower().strip() in ("the", "that", "this") or text[
-        max(0, start - 5) : start
-    ].lower().endswith(("that ", "this "))
+def _add_person(facts: Facts, found: _Found, person: Person) -> None:
+    origin = "leader" if person.listed else "coreference"
+    found.name = person.name if facts.person or not found.name else found.name
+    if not found.country and person.country and not found.international:
+        found.country, found.how = person.country, origin
+    vague = facts.role is None or (facts.role.weak and not found.sector)
+    if (vague or not found.sector) and person.sector and not facts.former:
+        found.sector = person.sector
+        found.how = found.how or origin
+
+
+def _is_acronym(word: Word) -> bool:
+    return word.text.isupper() and len(word.text) > 1  # US is no pronoun
+
+
+def _without_article(words: Sequence[Word]) -> Sequence[Word]:
+    while len(words) > 1 and words[0].key in ("the", "a", "an", "both"):
+        words = words[1:]
+    return words
 
 
 def _parts(phrase: Phrase) -> list[tuple[int, int]]:
     """Word ranges between the commas and the "and"s that stand outside of known names."""
     parts: list[tuple[int, int]] = []
-    first = 0
-    count = len(phrase.words)
-    position = 1
-    while position < count:
-        word = phrase.words[position]
-        joined = phrase.at[position] is not None and phrase.at[position] is phrase.at[position - 1]
-        if joined:
-            position += 1
+    first, count = 0, len(phrase.words)
+    for position in range(1, count):
+        known = phrase.at[position]
+        if known is not None and known is phrase.at[position - 1]:
             continue
-        if phrase.at[position] is None and word.key in ("and", "or") and position + 1 < count:
+        joins = phrase.words[position].key in ("and", "or") and position + 1 < count
+        if known is None and joins:
             if position > first:
                 parts.append((first, position))
             first = position + 1
-        elif "," in (gap := phrase.gap(position)) or "&" in gap or ";" in gap:
+        elif set(phrase.gap(position)) & set(",;&"):
             if position > first:
                 parts.append((first, position))
             first = position
-        position += 1
     parts.append((first, count))
-    if len(parts) > 1 and all(
-        phrase.text[phrase.words[a].start : phrase.words[b - 1].end].replace(",", "").isdigit()
-        for a, b in parts[:1]
-    ):
-        return [(0, count)]
     return parts
 
 
-def _is_apposition(phrase: Phrase, parts: list[tuple[int, int]], facts: list[Facts]) -> bool:
-    """Commas only, and one part is a person whom the others describe: "X, the minister of Y"."""
-    for first, _ in parts[1:]:
-        if phrase.words[first - 1].key in ("and", "or"):
-            return False
-    if phrase.lower_case:
-        return len(facts) == 2 and bool(facts[0].role) != bool(facts[1].role)
-    named = [bool(f.person) for f in facts]
-    described = [bool(f.role) for f in facts]
-    if sum(named) == 1 and any(d and not n for d, n in zip(described, named, strict=True)):
+def _appositions(phrase: Phrase, parts: list[tuple[int, int]], facts: list[Facts]) -> int:
+    """How many parts from the first on describe one actor: "X, the minister of Y"; 1 if none do."""
+    first, second, rest = facts[0], facts[1], facts[2:]
+    if "," not in phrase.gap(parts[1][0]):
+        return 1
+    article = phrase.words[parts[1][0]].key in ("a", "an", "the")
+    if first.person and second.role and not second.person and (second.role.person or article):
+        others = any(one.person or one.organisation or one.pronoun for one in rest)
+        return 1 if others else len(facts)
+    if any(phrase.words[begin - 1].key in ("and", "or") for begin, _ in parts[1:]):
+        return 1
+    persons = sum(one.person is not None for one in facts)
+    described = any(one.role and not one.person for one in facts)
+    if persons == 1 and described:
+        return len(facts)
+    return 2 if not rest and _describes(phrase, first, second, article=article) else 1
+
+
+def _describes(phrase: Phrase, first: Facts, second: Facts, *, article: bool) -> bool:
+    if phrase.lower_case and bool(first.role) != bool(second.role):
         return True
-    if sum(named) == 1 and len(facts) == 2 and facts[0].person and not facts[1].role:
-        return not (facts[1].country and facts[1].sector == "GOV")
-    # "the capital, Damascus"; "Aleppo, Syria"
-    return (
-        len(facts) == 2
-        and facts[0].how == "place"
-        and facts[1].how == "exact"
-        and not facts[0].role
-    )
+    if article and first.name and second.role and second.bare:
+        return True  # "Boko Haram, a faction"
+    if first.person and not second.person and not second.role:
+        return not (second.country and second.sector == "GOV")
+    return first.how == "place" and second.how == "exact" and not first.role  # "Aleppo, Syria"
 
 
 def _share(facts: list[Facts]) -> None:
-    """ "Ukrainian and Russian officials": the head is both's; "Iraqi army and police": both Iraqi."""
-    last = facts[-1]
+    """ "Ukrainian and Russian officials" are officials both, "Iraqi army and police" both Iraqi."""
+    first, last = facts[0], facts[-1]
     for one in facts[:-1]:
-        if one.people and one.role is None and last.role is not None and last.country:
-            one.sector, one.role, one.people = last.sector, last.role, False
-    first = facts[0]
+        # "US" before "and Japanese hostages" is an adjective.
+        alike = one.people or (one.country in ("USA", "GBR") and last.how == "demonym")
+        if alike and one.role is None and not one.person and last.role and last.country:
+            one.sector, one.role, one.people, one.name = last.sector, last.role, False, None
     for one in facts[1:]:
-        alone = one.bare and not one.definite and not one.pronoun
-        alone = alone and one.sector in ("GOV", "MIL", "COP", "SPY", "JUD", "LEG")
-        if first.country and first.role and not first.person and alone and not one.country:
+        state = one.bare and one.sector in ("GOV", "MIL", "COP", "SPY", "JUD", "LEG")
+        if state and first.country and first.role and not (first.person or one.definite):
             one.country, one.how, one.bare = first.country, first.how, False

@@ -12,13 +12,19 @@ What no tag tells is left open: None.
 """
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from eventwire.models.actors import Resolver
-from eventwire.models.lexicon import Word, read
-from eventwire.models.people import SPEECH
-from eventwire.models.phrases import POSSESSIVES, words_of
+from eventwire.models.grammar import (
+    AFTER_SPEAKER,
+    BEFORE_VERB,
+    CLAUSE_STARTS,
+    OPENS_RELATIVE,
+    POSSESSIVES,
+    SPEECH,
+)
+from eventwire.models.lexicon import Word
 from eventwire.models.quotations import Quotation
 from eventwire.models.records import Participant
 
@@ -50,7 +56,7 @@ def speaker_at(resolver: Resolver, position: int) -> Offsets | None:
         return None
     for inner in quotation.nested:
         if inner.start < position < inner.end:
-            told = _tag_around(resolver.text, inner, quotation.start + 1, quotation.end - 1)
+            told = _tag_around(resolver, inner, quotation.start + 1, quotation.end - 1)
             if told is not None:
                 return told
     return _speaker(resolver, quotation)
@@ -60,6 +66,8 @@ def speaker_at(resolver: Resolver, position: int) -> Offsets | None:
 
 _FRAGMENT = 4
 """Words up to which a quotation without a mark at its end is no sentence."""
+_CHAIN = 30
+"""Quotations in a row through which a speaker is looked for."""
 _SENTENCE_MARKS = frozenset(",.?!…")
 
 
@@ -69,32 +77,37 @@ def _distance(span: Offsets, trigger: Offsets) -> int:
 
 def _speaker(resolver: Resolver, quotation: Quotation) -> Offsets | None:
     quotations = resolver.people.quotations
-    index = quotations.index(quotation)
+    index = bisect_left(quotations, quotation)
     text = resolver.text
     begin, end = _paragraph(text, quotation)
-    own = _tag_around(text, quotation, begin, end)
+    own = _tag_around(resolver, quotation, begin, end)
     if own is not None:
         return own
     # The following paragraph goes on with the same quotation, and may close it with a tag.
     after = index
-    while quotations[after].continued and after + 1 < len(quotations):
+    last = min(len(quotations), index + _CHAIN)
+    while quotations[after].continued and after + 1 < last:
         after += 1
-        span = _tag_around(text, quotations[after], *_paragraph(text, quotations[after]))
+        span = _tag_around(resolver, quotations[after], *_paragraph(text, quotations[after]))
         if span is not None:
             return span
-    if _is_fragment(text, quotation):
+    if _is_fragment(resolver, quotation):
         return None
     # The one before: in the same paragraph, left unclosed, or filling the paragraph before this
     # one, which is a quotation and nothing else.
-    while index > 0:
+    for _ in range(min(index, _CHAIN)):
         previous = quotations[index - 1]
         same = previous.end > begin
-        alone = not read(text, begin, quotation.start) and not read(text, quotation.end, end)
-        near = not read(text, previous.end, begin) or _is_tag_only(text, previous.end, begin)
+        alone = not resolver.between(begin, quotation.start) and not resolver.between(
+            quotation.end, end
+        )
+        near = not resolver.between(previous.end, begin) or _is_tag_only(
+            resolver, previous.end, begin
+        )
         if not (same or previous.continued or (alone and near)):
             return None
-        if previous.continued or not _is_fragment(text, previous):
-            span = _tag_around(text, previous, *_paragraph(text, previous))
+        if previous.continued or not _is_fragment(resolver, previous):
+            span = _tag_around(resolver, previous, *_paragraph(text, previous))
             if span is not None:
                 return span
         index, quotation = index - 1, previous
@@ -102,10 +115,10 @@ def _speaker(resolver: Resolver, quotation: Quotation) -> Offsets | None:
     return None
 
 
-def _is_fragment(text: str, quotation: Quotation) -> bool:
+def _is_fragment(resolver: Resolver, quotation: Quotation) -> bool:
     """Whether the quotation is a phrase of its sentence: called it "an act of war"."""
-    closed = text[quotation.end - 2 : quotation.end - 1] in _SENTENCE_MARKS
-    return not closed and len(read(text, quotation.start, quotation.end)) <= _FRAGMENT
+    closed = resolver.text[quotation.end - 2 : quotation.end - 1] in _SENTENCE_MARKS
+    return not closed and len(resolver.between(quotation.start, quotation.end)) <= _FRAGMENT
 
 
 def _paragraph(text: str, quotation: Quotation) -> Offsets:
@@ -114,22 +127,23 @@ def _paragraph(text: str, quotation: Quotation) -> Offsets:
     return begin, len(text) if end < 0 else end
 
 
-def _is_tag_only(text: str, start: int, end: int) -> bool:
+def _is_tag_only(resolver: Resolver, start: int, end: int) -> bool:
     """Whether only a short tag, "said X on Monday.", stands between."""
-    between = read(text, start, end)
+    between = resolver.between(start, end)
     return len(between) <= 12 and any(word.key in SPEECH for word in between)
 
 
-def _tag_around(text: str, quotation: Quotation, begin: int, end: int) -> Offsets | None:
+def _tag_around(resolver: Resolver, quotation: Quotation, begin: int, end: int) -> Offsets | None:
     """The tag right after a quotation, or else right before it, inside text[begin:end]."""
+    text = resolver.text
     after = _sentence_after(text, quotation.end, end)
     mark = text[quotation.end - 2 : quotation.end - 1]
-    if mark != "." or _first_is_lower(text, *after):
-        span = _name_in_tag(text, read(text, *after), first=True)
+    if mark != "." or _first_is_lower(resolver, *after):
+        span = _name_in_tag(text, resolver.between(*after), first=True)
         if span is not None:
             return span
     before = _sentence_before(text, begin, quotation.start)
-    words = read(text, *before)
+    words = resolver.between(*before)
     joint = text[before[0] : quotation.start].rstrip()[-1:]
     if words and (joint in (":", ",") or joint.isalnum()):
         return _name_in_tag(text, words, first=False)
@@ -138,20 +152,20 @@ def _tag_around(text: str, quotation: Quotation, begin: int, end: int) -> Offset
 
 def _sentence_after(text: str, start: int, end: int) -> Offsets:
     for match in _SENTENCE_END.finditer(text, start, end):
-        if match.group() != "." or not _ABBREVIATED.search(text, start, match.start()):
+        if match.group() != "." or not _ABBREVIATION.search(text, start, match.start()):
             return start, match.start()
     return start, end
 
 
 def _sentence_before(text: str, begin: int, end: int) -> Offsets:
     for match in _SENTENCE_END.finditer(text, begin, end):
-        if match.group() != "." or not _ABBREVIATED.search(text, begin, match.start()):
+        if match.group() != "." or not _ABBREVIATION.search(text, begin, match.start()):
             begin = match.end()
     return begin, end
 
 
-def _first_is_lower(text: str, start: int, end: int) -> bool:
-    words = read(text, start, end)
+def _first_is_lower(resolver: Resolver, start: int, end: int) -> bool:
+    words = resolver.between(start, end)
     return bool(words) and not words[0].upper
 
 
@@ -182,7 +196,7 @@ def _phrase_from(text: str, words: list[Word], position: int) -> Offsets | None:
         gap = text[words[last - 1].end : word.start] if last > position else ""
         if last > position and set(gap) & set(",;:—–()"):
             break
-        if last > position and word.key in _STOPS:
+        if last > position and word.key in AFTER_SPEAKER:
             break
         last += 1
     return _trim(words, position, last)
@@ -191,11 +205,15 @@ def _phrase_from(text: str, words: list[Word], position: int) -> Offsets | None:
 def _phrase_before(text: str, words: list[Word], verb: int) -> Offsets | None:
     """The noun phrase that ends before a verb, and the apposition in it."""
     last = verb
-    while last > 0 and words[last - 1].key in _BEFORE_VERB and not _broken(text, words, last):
+    while last > 0 and words[last - 1].key in BEFORE_VERB and not _broken(text, words, last):
         last -= 1
     if last > 0 and _broken(text, words, last):
         # "X, the foreign minister, said": the name stands before the comma that opens.
         opened = last - 1
+        for position in range(1, last):
+            if words[position].key in OPENS_RELATIVE and _broken(text, words, position):
+                opened = position
+                break
         while opened > 0 and not _broken(text, words, opened):
             opened -= 1
         if opened == 0:
@@ -215,7 +233,7 @@ def _phrase_start(text: str, words: list[Word], last: int) -> int:
         word = words[first - 1]
         if first < last and set(text[word.end : words[first].start]) & set(",;:—–("):
             break
-        if word.key in _CLAUSE_STARTS or word.key in SPEECH:
+        if word.key in CLAUSE_STARTS or word.key in SPEECH:
             break
         first -= 1
     return first
@@ -231,20 +249,5 @@ def _trim(words: list[Word], first: int, last: int) -> Offsets | None:
     return words[first].start, words[last - 1].end
 
 
-_STOPS = words_of(
-    "who that which when while after before as adding referring speaking told if because but",
-    "in on at during to by with about following via through last this yesterday today earlier",
-    "monday tuesday wednesday thursday friday saturday sunday tonight later recently",
-    "under over since until against into onto upon amid despite",
-)
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|[\"“”«»\n]")
-_ABBREVIATED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Gen|Col|St|Lt|Sen|Rep|Gov|Prof|[A-Z])$")
-_BEFORE_VERB = words_of(
-    "has have had also later then previously recently once repeatedly earlier yesterday today",
-    "would will could reportedly simply only never however first already still again publicly",
-)
-_CLAUSE_STARTS = words_of(
-    "but and while when as after before because although though if that on in at by during then",
-    "meanwhile however yesterday today earlier later monday tuesday wednesday thursday friday",
-    "saturday sunday so since where statement",
-)
+_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Gen|Col|St|Lt|Sen|Rep|Gov|Prof|[A-Z])$")

@@ -29,7 +29,7 @@ class Word(NamedTuple):
     key: str
     possessive: bool
     upper: bool
-    """Begins with a capital letter."""
+    """Begins with a capital letter; an Arabic article before it does not count."""
 
 
 class Sense(NamedTuple):
@@ -75,15 +75,21 @@ def key_of(text: str) -> str:
 def read(text: str, start: int = 0, end: int | None = None) -> list[Word]:
     """The words of text[start:end]; offsets count from the beginning of `text`."""
     words = []
+    make = Word._make
     for match in _WORD.finditer(text, start, len(text) if end is None else end):
         first, last = match.span()
-        word = match.group()
-        possessive = word.endswith(("'s", "’s", "'S", "’S"))
-        if possessive:
-            word, last = word[:-2], last - 2
-        elif word[-1] in "sS" and text[last : last + 1] in ("'", "’"):
-            possessive = True
-        words.append(Word(first, last, word, key_of(word), possessive, word[0].isupper()))
+        word = match[0]
+        possessive = False
+        if word[-1] in "sS":
+            if word[-2:-1] in ("'", "’"):
+                word, last, possessive = word[:-2], last - 2, True
+            elif text[last : last + 1] in ("'", "’"):
+                possessive = True
+        upper = word[0].isupper()
+        if not upper and "-" in word:
+            upper = _ARABIC.match(word) is not None
+        key = word.lower() if word.isascii() else key_of(word)
+        words.append(make((first, last, word, key, possessive, upper)))
     return words
 
 
@@ -153,16 +159,51 @@ def adjective(alpha3: str) -> str:
 # ------------------------------------------------------------------------------------ details
 
 _MARKS = "\u0300-\u036f\u0900-\u0903\u093a-\u094f\u064b-\u0652"
-_WORD = re.compile(
-    rf"(?:[^\W\d_]\.){{2,}}|[^\W_](?:[^\W_{_MARKS}]|[{_MARKS}]|[-‑'’&](?=[^\W_])|(?<=OPEC)\+)*"
-)
+_WORD = re.compile(rf"[^\W_](?:\.(?:[^\W\d_]\.)+|[\w{_MARKS}]*(?:[-‑'’&][\w{_MARKS}]+)*)")
+_ARABIC = re.compile(r"(?:a[ldnrsz]|e[ldnrsz]|ash|esh|ul|bin|abu)-[A-Z]")
 _PLAIN = str.maketrans({"’": "'", "‑": "-", "ø": "o", "ł": "l", "đ": "d", "ı": "i", "ß": "s"})
 _GAP = re.compile(r"[.(]?[^\S\n]*\n?[^\S\n]*[(-]?")
 
 # Lower-case forms that are everyday words, so never names in a feed without capitals.
 _EVERYDAY = frozenset(
-    "us is it who at polish pole poles turkey jersey china cork brit scot kiwi male reunion chile "
-    "lao java shell apple amazon meta total punch dawn vox mend ice raw mit ec pa au un-led".split()
+    [
+        "us",
+        "is",
+        "it",
+        "who",
+        "at",
+        "polish",
+        "pole",
+        "poles",
+        "turkey",
+        "jersey",
+        "china",
+        "cork",
+        "brit",
+        "scot",
+        "kiwi",
+        "male",
+        "reunion",
+        "chile",
+        "lao",
+        "java",
+        "shell",
+        "apple",
+        "amazon",
+        "meta",
+        "total",
+        "punch",
+        "dawn",
+        "vox",
+        "mend",
+        "ice",
+        "raw",
+        "mit",
+        "ec",
+        "pa",
+        "au",
+        "un-led",
+    ]
 )
 # Acronyms of four letters and more that also stand as names with one capital: Nato, Unesco.
 _NOT_CAPITALISED = frozenset({"mend", "sars", "bjp", "arsa", "ahram", "care", "diet", "anc"})
@@ -260,6 +301,8 @@ def _organisations() -> Iterable[tuple[str, Sense]]:
             )
             for alias in (re.sub(r" \(.*\)$", "", name), *entry.get("also", ())):
                 yield alias, sense
+            for word in entry.get("members", ()):
+                yield word, sense._replace(name=None)
 
 
 def _nations() -> Iterable[tuple[str, Sense]]:

@@ -57,6 +57,11 @@ CASES = [
         "Anna Berg",
         "- -",
     ),
+    (
+        'Anna Berg, who is on a trip to Oslo, Norway, said on Monday: "They [captured] two men."',
+        "Anna Berg",
+        "- -",
+    ),
     # across sentences
     (
         '"We waited," said Anna Berg. "Nobody came. They [captured] two men."',
