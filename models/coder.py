@@ -1,17 +1,20 @@
 """EventCoder: articles in, codings out."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 import torch
 
 from eventwire.models import language, predict, text, weights
+from eventwire.models.actors import Resolver
+from eventwire.models.attribution import attribution
 from eventwire.models.ontology import ontology
+from eventwire.models.places import ArticlePlaces
 from eventwire.models.predict import Prediction, Predictor
 from eventwire.models.records import (
     Article,
@@ -22,18 +25,18 @@ from eventwire.models.records import (
     ModelRef,
     Outcome,
     Participant,
-    Place,
     Plover,
     Span,
     Stats,
+    Status,
     Time,
     event_id,
     text_sha256,
 )
+from eventwire.models.text import Sentence
+from eventwire.models.times import resolve_time
 
 log = logging.getLogger(__name__)
-
-S = TypeVar("S", bound=Span)
 
 Precision = Literal["auto", "float32", "bfloat16"]
 
@@ -75,7 +78,7 @@ class _Draft:
 
     article: Article
     text: str
-    sentences: list[text.Sentence]
+    sentences: list[Sentence]
     predictions: list[list[Prediction]]
 
 
@@ -128,7 +131,12 @@ class EventCoder:
                 draft.predictions.clear()
                 self._predict([draft])
             clock = predict.Clock(self.stats)
-            events = self._events(draft)
+            writer = _Writer(draft, self.model)
+            events = [
+                writer.event(sentence, found)
+                for sentence, predictions in zip(draft.sentences, draft.predictions, strict=True)
+                for found in predictions
+            ]
             clock.lap("enrich")
         except Exception as error:
             log.exception("article %r failed", draft.article.id)
@@ -142,9 +150,15 @@ class EventCoder:
             sentences=len(draft.sentences),
         )
 
-    def _events(self, draft: _Draft) -> list[Event]:
+
+class _Writer:
+    """Writes the records of one article."""
+
+    def __init__(self, draft: _Draft, model: ModelRef) -> None:
         article = draft.article
-        reference = ArticleRef(
+        self.text = draft.text
+        self.model = model
+        self.article = ArticleRef(
             id=article.id,
             sha256=text_sha256(draft.text),
             title=article.title,
@@ -152,30 +166,21 @@ class EventCoder:
             source=article.source,
             published_at=article.published_at,
         )
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return [
-            self._event(draft, reference, sentence, prediction, now)
-            for sentence, predictions in zip(draft.sentences, draft.predictions, strict=True)
-            for prediction in predictions
-        ]
+        self.resolver = Resolver(draft.text, draft.sentences, article.published_at)
+        self.places = ArticlePlaces(draft.text)
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.now = now.replace("+00:00", "Z")
 
-    def _event(
-        self,
-        draft: _Draft,
-        article: ArticleRef,
-        sentence: text.Sentence,
-        found: Prediction,
-        now: str,
-    ) -> Event:
+    def event(self, sentence: Sentence, found: Prediction) -> Event:
         kind = ontology().types[found.type]
 
-        def words(offsets: tuple[int, int]) -> tuple[str, int, int]:
-            start, end = sentence.start + offsets[0], sentence.start + offsets[1]
-            return draft.text[start:end], start, end
+        def moved(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+            return [(sentence.start + start, sentence.start + end) for start, end in spans]
 
-        trigger = _span(Span, words(found.trigger))
+        (trigger,) = moved([found.trigger])
+        evidence = self.text[sentence.start : sentence.end]
         return Event(
-            event_id=event_id(article.id, found.type, sentence.start, trigger.start),
+            event_id=event_id(self.article.id, found.type, sentence.start, trigger[0]),
             event_type=found.type,
             plover=Plover(event=kind.plover_event, mode=kind.plover_mode, score=kind.plover_score),
             cameo=kind.cameo,
@@ -183,22 +188,32 @@ class EventCoder:
             goldstein=kind.goldstein,
             status=found.status,
             confidence=found.confidence,
-            trigger=trigger,
-            actors=[_span(Participant, words(offsets)) for offsets in found.actor],
-            targets=[_span(Participant, words(offsets)) for offsets in found.target],
-            places=[_span(Place, words(offsets)) for offsets in found.place],
-            time=_span(Time, words(found.time[0])) if found.time else None,
-            not_after=article.published_at,
-            attribution=_span(Participant, words(found.source[0])) if found.source else None,
-            evidence=Evidence(
-                sentence=draft.text[sentence.start : sentence.end],
-                start=sentence.start,
-                end=sentence.end,
-            ),
-            article=article,
+            trigger=Span(text=self.text[slice(*trigger)], start=trigger[0], end=trigger[1]),
+            actors=self._participants(moved(found.actor)),
+            targets=self._participants(moved(found.target)),
+            places=[self.places.geocode(*span) for span in moved(found.place)],
+            time=self._time(moved(found.time[:1]), evidence, found.status),
+            not_after=self.article.published_at,
+            attribution=attribution(self.resolver, trigger, moved(found.source)),
+            evidence=Evidence(sentence=evidence, start=sentence.start, end=sentence.end),
+            article=self.article,
             model=self.model,
             ontology_version=ontology().version,
-            detected_at=now,
+            detected_at=self.now,
+        )
+
+    def _participants(self, spans: Iterable[tuple[int, int]]) -> list[Participant]:
+        return [one for span in spans for one in self.resolver.participant(*span)]
+
+    def _time(self, spans: list[tuple[int, int]], sentence: str, status: Status) -> Time | None:
+        if not spans:
+            return None
+        ((start, end),) = spans
+        words = self.text[start:end]
+        published_at = self.article.published_at
+        found = resolve_time(words, published_at=published_at, sentence=sentence, status=status)
+        return Time(
+            text=words, start=start, end=end, value=found.value, granularity=found.granularity
         )
 
 
@@ -219,8 +234,3 @@ def _coding(
         reason=reason,
         sentences=sentences,
     )
-
-
-def _span(kind: type[S], words: tuple[str, int, int]) -> S:
-    text, start, end = words
-    return kind(text=text, start=start, end=end)

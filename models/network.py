@@ -118,7 +118,8 @@ class ReaderLayer(nn.Module):
         scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5
         scores = scores.masked_fill(~mask[:, None, None], -1e4).softmax(-1).to(value.dtype)
         x = x + self.attended((scores @ value).transpose(1, 2).reshape(batch, words, width))
-        return x + self.feed(self.feed_norm(x))
+        fed: Tensor = x + self.feed(self.feed_norm(x))
+        return fed
 
 
 class Reader(nn.Module):
