@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from eventwire.models.grammar import FROM_ELSEWHERE, POINTING_BACK, PRONOUNS
+from eventwire.models.grammar import FROM_ELSEWHERE, OF_SEVERAL, POINTING_BACK, PRONOUNS
 from eventwire.models.leaders import Person, leader
 from eventwire.models.lexicon import (
     Mention,
@@ -148,8 +148,10 @@ class Resolver:
             known = self.people.find(facts.person) or leader(facts.person)
             plain = phrase.quote(first, last) == facts.person
             return plain and (known is not None or " " in facts.person)
-        if facts.country or facts.organisation or facts.ambiguous or facts.name:
+        if facts.organisation or facts.ambiguous or facts.name or facts.people:
             return True
+        if facts.country and not (facts.sector or facts.role or facts.person):
+            return facts.how == "place"  # not "US air" of "US air and naval force"
         if facts.sector and facts.bare and last - first == 1 and first > 0:
             # "Ministry of Justice and Police": capitals make one name of it.
             return phrase.lower_case or not phrase.words[first].upper
@@ -303,6 +305,8 @@ class Resolver:
         if role is None or role.key in FROM_ELSEWHERE or facts.foreign or facts.pronoun:
             return
         if found.sector in (None, "IGO", "NGO", "REF", "UAF") or facts.ambiguous:
+            return
+        if role.key in OF_SEVERAL and not role.person:
             return
         found.country = self.country
         found.how = "context" if found.country else found.how

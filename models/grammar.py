@@ -27,7 +27,7 @@ DETERMINERS = words_of(
 PREPOSITIONS = words_of(
     "of for from in at on with who which that near inside outside across against over under to",
     "by between around through during after before without within upon as where whose along",
-    "among amongst behind alongside and into off out onto up about including alias aka",
+    "among amongst behind alongside into off out onto up about including alias aka",
 )
 
 # What ends it, unless nothing has been named yet: "captured soldiers".
@@ -140,6 +140,16 @@ FROM_ELSEWHERE = words_of(
     "nations power powers analyst analysts expert experts state mediator observer observers",
     "republic kingdom",
 )
+
+# Roles that in the plural are mostly of several countries: "foreign ministers met".
+OF_SEVERAL = words_of("president minister leader premier") | {
+    "prime minister",
+    "foreign minister",
+    "defence minister",
+    "defense minister",
+    "finance minister",
+    "head of state",
+}
 
 # Roles that point back, and the sectors of organisations they may mean.
 POINTING_BACK: dict[str, frozenset[str]] = {

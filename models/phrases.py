@@ -86,8 +86,10 @@ class Phrase:
             for position in range(mention.first + 1, mention.end):
                 at[position] = mention
         for mention in self.mentions:
-            if self.words[mention.first].key in _MAYBE_NAMES and self._is_in_name(mention):
-                at[mention.first] = None
+            key, generic = self.words[mention.first].key, mention.sense.generic
+            other = generic and self._is_longer(mention.first)
+            if other or (key in _MAYBE_NAMES and self._is_in_name(mention)):
+                at[mention.first : mention.end] = [None] * (mention.end - mention.first)
 
     def is_name(self, position: int) -> bool:
         """Whether an unknown word may be part of somebody's name."""
@@ -106,6 +108,12 @@ class Phrase:
 
     def quote(self, first: int, end: int) -> str:
         return self.text[self.words[first].start : self.words[end - 1].end]
+
+    def _is_longer(self, first: int) -> bool:
+        """ "Youth Congress": another institution than Congress."""
+        before = self.at[first - 1] if first else None
+        civil = before is not None and before.sense.sector not in (None, "GOV", "LEG", "OPP")
+        return self.is_name(first - 1) or (civil and self.words[first - 1].upper)
 
     def _is_in_name(self, mention: Mention) -> bool:
         """Jordan, Chad, Israel, King or Bishop as part of somebody's name."""
@@ -411,8 +419,8 @@ class _Core:
             facts.sector = self._coloured(head, strong)
         elif strong:
             facts.sector = strong[-1].sense.sector
-        elif facts.country and not facts.foreign and head.key not in NOT_OFFICIAL:
-            facts.sector = "GOV"
+        elif facts.country and not (facts.foreign or facts.name or head.key in NOT_OFFICIAL):
+            facts.sector = "GOV"  # "Chinese leader"; no institution with a name of its own
 
     def _coloured(self, head: Sense, strong: list[Mention]) -> str | None:
         """The head's sector, unless it is a general one and a modifier says more."""
