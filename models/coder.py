@@ -11,10 +11,11 @@ from typing import Literal
 import torch
 
 from eventwire.models import language, predict, text, weights
-from eventwire.models.actors import Resolver
-from eventwire.models.attribution import attribution
+from eventwire.models.enrich.actors import Resolver
+from eventwire.models.enrich.attribution import attribution
+from eventwire.models.enrich.places import ArticlePlaces
+from eventwire.models.enrich.times import resolve_time
 from eventwire.models.ontology import ontology
-from eventwire.models.places import ArticlePlaces
 from eventwire.models.predict import Prediction, Predictor
 from eventwire.models.records import (
     Article,
@@ -34,7 +35,6 @@ from eventwire.models.records import (
     text_sha256,
 )
 from eventwire.models.text import Sentence
-from eventwire.models.times import resolve_time
 
 log = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventwire.models.actors import Resolver
-from eventwire.models.attribution import attribution
-from eventwire.models.countries import by_alpha3
-from eventwire.models.lexicon import _index, key_of
+from eventwire.models.enrich.actors import Resolver
+from eventwire.models.enrich.attribution import attribution
+from eventwire.models.enrich.countries import by_alpha3
+from eventwire.models.enrich.lexicon import _index, key_of
 from eventwire.models.records import Participant
 from eventwire.models.text import sentences
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from eventwire.models.actors import Resolver
-from eventwire.models.attribution import attribution
-from eventwire.models.quotations import quotations
+from eventwire.models.enrich.actors import Resolver
+from eventwire.models.enrich.attribution import attribution
+from eventwire.models.enrich.quotations import quotations
 from eventwire.models.records import Participant
 from eventwire.models.text import sentences
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventwire.models.countries import by_alpha3, by_demonym, by_name, countries
-from eventwire.models.gazetteer import gazetteer, key_of
-from eventwire.models.places import (
+from eventwire.models.enrich.countries import by_alpha3, by_demonym, by_name, countries
+from eventwire.models.enrich.gazetteer import gazetteer, key_of
+from eventwire.models.enrich.places import (
     ABROAD,
     BORDER,
     NO_NAME,
@@ -309,7 +309,7 @@ def test_keys_forget_case_accents_hyphens_and_apostrophes() -> None:
 
 
 def test_every_line_of_the_gazetteer_is_found_by_its_key() -> None:
-    path = Path(__file__).parent.parent / "models" / "data" / "names.tsv"
+    path = Path(__file__).parent.parent / "models" / "enrich" / "data" / "names.tsv"
     lines = path.read_text("utf-8").splitlines()
     keys = [line.partition("\t")[0] for line in lines]
     assert keys == sorted(keys, key=str.encode)

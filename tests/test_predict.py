@@ -107,7 +107,9 @@ def test_no_sentences_are_no_work(predictor: Predictor) -> None:
 def test_an_event_is_found_once_wherever_a_window_ends(
     predictor: Predictor, words_before: int
 ) -> None:
-    sentence = "and so on " * (words_before // 3) + "Rebels captured two pilots near Malha on Tuesday"
+    sentence = (
+        "and so on " * (words_before // 3) + "Rebels captured two pilots near Malha on Tuesday"
+    )
     sentence += " and so on" * 40 + "."
     events = [e for e in predictor.predict([sentence])[0] if e.type == "capture"]
     assert [sentence[slice(*e.trigger)] for e in events] == ["captured"]

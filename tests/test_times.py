@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventwire.models.times import parse_published, resolve_time
+from eventwire.models.enrich.times import parse_published, resolve_time
 
 FRIDAY = "2024-03-08T10:00:00Z"
 

@@ -68,7 +68,7 @@ def users_folder(tmp_path: Path) -> Path:
 
 def test_the_wheel_holds_what_the_code_reads(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    folders = ("models/corpus/*.txt", "models/data/*.t*", "models/event-coder-en/*.*")
+    folders = ("models/corpus/*.txt", "models/enrich/data/*.t*", "models/event-coder-en/*.*")
     wanted = {
         "models/ontology.toml",
         "models/py.typed",

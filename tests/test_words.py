@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +15,16 @@ def texts(sentence: str) -> list[str]:
 
 
 def test_words_are_split_at_spaces_and_punctuation() -> None:
-    assert texts("Sybiha's envoy, Kyiv-based") == ["Sybiha", "'", "s", "envoy", ",", "Kyiv", "-", "based"]
+    assert texts("Sybiha's envoy, Kyiv-based") == [
+        "Sybiha",
+        "'",
+        "s",
+        "envoy",
+        ",",
+        "Kyiv",
+        "-",
+        "based",
+    ]
 
 
 def test_a_word_of_several_pieces_is_one_word() -> None:
@@ -27,12 +38,19 @@ def test_a_word_of_several_pieces_is_one_word() -> None:
 def test_words_stand_where_their_offsets_say_in_any_text(sentence: str) -> None:
     (words,) = reader.read([sentence])
     assert all(0 <= start <= end <= len(sentence) for start, end in words.spans)
-    assert all(a[1] <= b[0] for a, b in zip(words.spans, words.spans[1:], strict=False))
+    assert all(a[1] <= b[0] for a, b in pairwise(words.spans))
     assert len(words.case) == len(words.ids)
 
 
 def test_case_tells_lower_capitalised_and_upper() -> None:
-    assert [case_of(w) for w in ("army", "Army", "U", "NATO", "McCain", "2019")] == [0, 1, 1, 2, 2, 0]
+    assert [case_of(w) for w in ("army", "Army", "U", "NATO", "McCain", "2019")] == [
+        0,
+        1,
+        1,
+        2,
+        2,
+        0,
+    ]
 
 
 def test_a_short_sentence_is_its_own_window() -> None:
@@ -56,7 +74,7 @@ def test_windows_of_a_long_sentence_fit_and_cover_every_word() -> None:
 def test_neighbouring_windows_share_words() -> None:
     (words,) = reader.read(["troops " * 500])
     parts = windows(words)
-    for one, other in zip(parts, parts[1:], strict=False):
+    for one, other in pairwise(parts):
         assert one.skipped < other.skipped < one.skipped + len(one.spans)
 
 

@@ -27,9 +27,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from eventwire.models.grammar import FROM_ELSEWHERE, OF_SEVERAL, POINTING_BACK, PRONOUNS
-from eventwire.models.leaders import Person, leader
-from eventwire.models.lexicon import (
+from eventwire.models.enrich.grammar import FROM_ELSEWHERE, OF_SEVERAL, POINTING_BACK, PRONOUNS
+from eventwire.models.enrich.leaders import Person, leader
+from eventwire.models.enrich.lexicon import (
     Mention,
     Sense,
     Word,
@@ -40,8 +40,8 @@ from eventwire.models.lexicon import (
     organisation,
     read,
 )
-from eventwire.models.people import People
-from eventwire.models.phrases import Facts, Phrase, merge, read_phrase
+from eventwire.models.enrich.people import People
+from eventwire.models.enrich.phrases import Facts, Phrase, merge, read_phrase
 from eventwire.models.records import Participant
 
 

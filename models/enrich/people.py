@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from eventwire.models.grammar import (
+from eventwire.models.enrich.grammar import (
     ABBREVIATED,
     APPOSITION,
     DETERMINERS,
@@ -18,13 +18,13 @@ from eventwire.models.grammar import (
     PARTICLES,
     SPEECH,
 )
-from eventwire.models.leaders import Person, family_name, leader, may_be_same, name_keys
-from eventwire.models.lexicon import Word
-from eventwire.models.phrases import Facts, Phrase, merge, read_phrase
-from eventwire.models.quotations import Quotation, quotations
+from eventwire.models.enrich.leaders import Person, family_name, leader, may_be_same, name_keys
+from eventwire.models.enrich.lexicon import Word
+from eventwire.models.enrich.phrases import Facts, Phrase, merge, read_phrase
+from eventwire.models.enrich.quotations import Quotation, quotations
 
 if TYPE_CHECKING:
-    from eventwire.models.actors import Resolver
+    from eventwire.models.enrich.actors import Resolver
 
 
 class _Occurrence(NamedTuple):
@@ -133,7 +133,9 @@ class People:
         return [quotation.start for quotation in self.quotations]
 
     def _speaker(self, start: int) -> Person | None:
-        from eventwire.models.attribution import speaker_at  # attribution resolves through us
+        from eventwire.models.enrich.attribution import (
+            speaker_at,  # attribution resolves through us
+        )
 
         span = speaker_at(self._resolver, start)
         if span is None:

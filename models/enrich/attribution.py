@@ -15,8 +15,8 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from eventwire.models.actors import Resolver
-from eventwire.models.grammar import (
+from eventwire.models.enrich.actors import Resolver
+from eventwire.models.enrich.grammar import (
     AFTER_SPEAKER,
     BEFORE_VERB,
     CLAUSE_STARTS,
@@ -24,8 +24,8 @@ from eventwire.models.grammar import (
     POSSESSIVES,
     SPEECH,
 )
-from eventwire.models.lexicon import Word
-from eventwire.models.quotations import Quotation
+from eventwire.models.enrich.lexicon import Word
+from eventwire.models.enrich.quotations import Quotation
 from eventwire.models.records import Participant
 
 Offsets = tuple[int, int]

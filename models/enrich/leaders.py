@@ -6,8 +6,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from eventwire.models.grammar import FAMILY_FIRST
-from eventwire.models.lexicon import read
+from eventwire.models.enrich.grammar import FAMILY_FIRST
+from eventwire.models.enrich.lexicon import read
 
 
 @dataclass

@@ -6,7 +6,7 @@ No article is needed here; `actors` completes the facts with what the article sa
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from eventwire.models.grammar import (
+from eventwire.models.enrich.grammar import (
     ADJECTIVES,
     AGAINST_GOVERNMENT,
     ARTICLES,
@@ -31,7 +31,7 @@ from eventwire.models.grammar import (
     SURNAMES,
     TAILS,
 )
-from eventwire.models.lexicon import Mention, Sense, Word, adjective, country_name, mentions
+from eventwire.models.enrich.lexicon import Mention, Sense, Word, adjective, country_name, mentions
 
 
 @dataclass(slots=True)

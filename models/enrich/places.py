@@ -13,8 +13,8 @@ from functools import cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from eventwire.models.countries import by_alpha2, by_capital, by_demonym, by_name, countries
-from eventwire.models.gazetteer import Entry, gazetteer, key_of
+from eventwire.models.enrich.countries import by_alpha2, by_capital, by_demonym, by_name, countries
+from eventwire.models.enrich.gazetteer import Entry, gazetteer, key_of
 from eventwire.models.records import Place
 
 NO_NAME = "names no place"

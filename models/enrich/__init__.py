@@ -1,0 +1,1 @@
+"""What an analyst joins on: words of an article to actors, places, dates and who says so."""
