@@ -18,7 +18,7 @@ from statistics import fmean
 import torch
 from torch import Tensor, nn
 
-from eventwire.models import evaluate, network, predict
+from eventwire.models import network, predict, scores
 from eventwire.models.corpus import (
     CORPUS,
     ROLES,
@@ -394,13 +394,13 @@ def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> pr
     for threshold in (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6):
         for extend in (0.1, 0.2, 0.3):
             predictor.decoding = predict.Decoding(threshold=threshold, extend=extend)
-            scores = evaluate.score(validation, predictor.predict(texts))
-            best = max(best, (scores.type.f1, predictor.decoding), key=lambda pair: pair[0])
+            found = scores.score(validation, predictor.predict(texts))
+            best = max(best, (found.type.f1, predictor.decoding), key=lambda pair: pair[0])
     predictor.decoding = replace(best[1], threshold=0.1)  # the unlikely ones calibrate too
     pairs = [
         (
             event.confidence,
-            any(event is found for _, found in evaluate.matched(gold.events, events)),
+            any(event is found for _, found in scores.matched(gold.events, events)),
         )
         for gold, events in zip(validation, predictor.predict(texts), strict=True)
         for event in events
@@ -436,8 +436,8 @@ def calibrate(
 
 def _report(folder: Path, validation: Sequence[AnnotatedSentence]) -> None:
     predictor = predict.load(folder)
-    scores = evaluate.score(validation, predictor.predict([s.text for s in validation]))
-    log.info("validation %s", evaluate.one_line(scores))
+    found = scores.score(validation, predictor.predict([s.text for s in validation]))
+    log.info("validation %s", scores.one_line(found))
 
 
 def _means(totals: Counter[str], count: int) -> str:

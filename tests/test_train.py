@@ -8,13 +8,14 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from eventwire.models import evaluate, predict, train
+from eventwire.models import predict, train
 from eventwire.models.corpus import (
     AnnotatedEvent,
     AnnotatedSentence,
     AnnotationError,
     read_standoff,
 )
+from eventwire.models.scores import score
 from eventwire.models.train import LeakageError, Recipe
 from eventwire.models.words import TOKENIZER, WordReader
 
@@ -151,8 +152,8 @@ def test_training_learns_its_sentences_and_writes_a_folder_that_predicts(
     out = tmp_path / "out"
     recipe = Recipe(epochs=30, batch=6, rate=2e-3, head_rate=2e-3, average=0.9)
     train.train(recipe, sentences, encoder, out)
-    scores = evaluate.score(sentences, predict.load(out).predict([s.text for s in sentences]))
-    assert scores.type.f1 == 1.0
-    assert scores.actor.f1 > 0.9
-    assert scores.target.f1 > 0.9
+    scored = score(sentences, predict.load(out).predict([s.text for s in sentences]))
+    assert scored.type.f1 == 1.0
+    assert scored.actor.f1 > 0.9
+    assert scored.target.f1 > 0.9
     assert json.loads((out / "recipe.json").read_text())["epochs"] == 30
