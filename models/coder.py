@@ -93,6 +93,14 @@ class EventCoder:
     def stats(self) -> Stats:
         return self._predictor.stats
 
+    @property
+    def device(self) -> str:
+        return self._predictor.device.type
+
+    @property
+    def precision(self) -> str:
+        return str(self._predictor.dtype).removeprefix("torch.")
+
     def code(self, articles: Sequence[Article]) -> list[Coding]:
         """One coding an article, in order. Never raises for what an article contains."""
         opened = [self._open(article) for article in articles]

@@ -85,6 +85,7 @@ class Predictor:
         self.reader = reader
         self.decoding = decoding
         self.device = torch.device(device)
+        self.dtype = dtype
         self.types: list[str] = network.config.types
         self.statuses = cast("list[Status]", network.config.statuses)
         self.stats = Stats()
@@ -235,10 +236,16 @@ def device() -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def fast_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively (AMX or AVX512-BF16)."""
+def matrix_instructions() -> list[str]:
+    """Those of this CPU that multiply bfloat16: AMX, AVX512-BF16, both or none."""
     capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+    names = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
+    return [name for key, name in names.items() if capabilities.get(key)]
+
+
+def fast_bfloat16() -> bool:
+    """Whether bfloat16 is worth it here: without its instructions it is slower than float32."""
+    return bool(matrix_instructions())
 
 
 class Clock:
