@@ -44,8 +44,8 @@ class Recipe:
     """Everything that decides the result, besides data and CPU."""
 
     seed: int = 1
-    epochs: int = 8
-    batch: int = 32
+    epochs: int = 5
+    batch: int = 16
     """Sentences."""
     rate: float = 2e-4
     """Peak learning rate of the encoder; Adam with decoupled weight decay."""
