@@ -14,7 +14,7 @@ FEED ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
-EXTRAS := --extra dev --extra train
+EXTRAS := --extra dev --extra train --extra export
 
 .PHONY: demo test lint constraints clean FORCE
 .DELETE_ON_ERROR:

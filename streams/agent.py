@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from eventwire.models.records import Article, Coding, ModelRef, text_sha256
 from eventwire.streams import ledger as ledgers
 from eventwire.streams import outputs
-from eventwire.streams.dead_letters import dead_letter
+from eventwire.streams.dead_letters import Stage, dead_letter
 from eventwire.streams.decode import Reason, Refusal, decode
 from eventwire.streams.inference import Coded, Failure
 from eventwire.streams.intake import Intake, Item, Rate
@@ -221,7 +221,7 @@ class Agent:
             result, Refusal(reason, f"{result.item.where}: {what}"), stage="TRANSFORMATION"
         )
 
-    def _refuse(self, result: Result, refusal: Refusal, *, stage: str) -> None:
+    def _refuse(self, result: Result, refusal: Refusal, *, stage: Stage) -> None:
         item = result.item
         log.warning("%s (dead letter, %s)", refusal.message, refusal.reason)
         result.outcome = "dead_letter"

@@ -8,8 +8,11 @@ long the value was, its SHA-256 and where the original stands.
 
 import hashlib
 from dataclasses import replace
+from typing import Literal
 
-from eventwire.streams.decode import Headers, Refusal
+import msgspec
+
+from eventwire.streams.decode import Headers, Reason, Refusal
 from eventwire.streams.outputs import Record
 
 REASON_HEADER = "eventwire-reason"
@@ -21,6 +24,62 @@ POSITION_HEADER = "eventwire-original-position"
 EXCEPTION_CLASS = "eventwire.streams.decode.Refusal"
 MAX_MESSAGE_CHARACTERS = 2_000
 
+Stage = Literal["VALUE_CONVERTER", "TRANSFORMATION", "KAFKA_PRODUCE"]
+"""Of those that Kafka Connect knows."""
+
+
+class DeadLetterHeaders(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "topic": "__connect.errors.topic",
+        "partition": "__connect.errors.partition",
+        "offset": "__connect.errors.offset",
+        "connector_name": "__connect.errors.connector.name",
+        "task_id": "__connect.errors.task.id",
+        "stage": "__connect.errors.stage",
+        "class_name": "__connect.errors.class.name",
+        "exception_class": "__connect.errors.exception.class.name",
+        "message": "__connect.errors.exception.message",
+        "reason": REASON_HEADER,
+        "cut": CUT_HEADER,
+        "original_size": SIZE_HEADER,
+        "original_sha256": SHA256_HEADER,
+        "original_position": POSITION_HEADER,
+    },
+):
+    """What the headers of a dead letter say, each as text; those the message had stand before."""
+
+    topic: str
+    """Where the message stood."""
+    partition: str
+    """Where the message stood."""
+    offset: str
+    """Where the message stood."""
+    connector_name: Literal["eventwire"] = "eventwire"
+    """As Kafka Connect has it."""
+    task_id: Literal["0"] = "0"
+    """As Kafka Connect has it."""
+    stage: Stage
+    """Reading the message, coding the article, or publishing what came of it."""
+    class_name: str = EXCEPTION_CLASS
+    """As Kafka Connect has it."""
+    exception_class: str = EXCEPTION_CLASS
+    """As Kafka Connect has it."""
+    message: str
+    """One line for people: where, what was expected, what came."""
+    reason: Reason
+    """What was wrong."""
+    cut: Literal["value"] | None = None
+    """There where the value (and then headers and key) had to be cut to fit the topic."""
+    original_size: str | None = None
+    """Of a cut value, bytes."""
+    original_sha256: str | None = None
+    """Of a cut value before it was cut, hexadecimal."""
+    original_position: str | None = None
+    """Of a cut message, topic[partition]@offset."""
+
 
 def dead_letter(
     *,
@@ -31,29 +90,29 @@ def dead_letter(
     headers: Headers,
     timestamp_ms: int | None,
     refusal: Refusal,
-    stage: str,
+    stage: Stage,
     max_bytes: int,
 ) -> Record:
-    """The record for the dead letters' topic; `source` is topic, partition and offset, `stage`
-    one of Kafka Connect's."""
+    """The record for the dead letters' topic; `source` is topic, partition and offset."""
     source_topic, partition, offset = source
-    why = {
-        "__connect.errors.topic": source_topic,
-        "__connect.errors.partition": str(partition),
-        "__connect.errors.offset": str(offset),
-        "__connect.errors.connector.name": "eventwire",
-        "__connect.errors.task.id": "0",
-        "__connect.errors.stage": stage,
-        "__connect.errors.class.name": EXCEPTION_CLASS,
-        "__connect.errors.exception.class.name": EXCEPTION_CLASS,
-        "__connect.errors.exception.message": refusal.message[:MAX_MESSAGE_CHARACTERS],
-        REASON_HEADER: refusal.reason,
-    }
+    why = msgspec.to_builtins(
+        DeadLetterHeaders(
+            topic=source_topic,
+            partition=str(partition),
+            offset=str(offset),
+            stage=stage,
+            message=refusal.message[:MAX_MESSAGE_CHARACTERS],
+            reason=refusal.reason,
+        )
+    )
     record = Record(
         topic=topic,
         key=key,
         value=value,
-        headers=[*headers, *((name, text.encode(errors="replace")) for name, text in why.items())],
+        headers=[
+            *headers,
+            *((name, text.encode(errors="replace")) for name, text in why.items() if text),
+        ],
         timestamp_ms=timestamp_ms,
     )
     return cut(record, max_bytes)

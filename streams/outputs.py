@@ -30,6 +30,41 @@ RECORD_OVERHEAD_BYTES = 512
 LedgerOutcome = Literal["coded", "no_event", "unsupported_language", "duplicate", "dead_letter"]
 
 
+class CloudEventHeaders(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        **{
+            name: f"ce_{name}"
+            for name in ("specversion", "id", "source", "type", "time", "subject")
+        },
+        "content_type": "content-type",
+        "run_id": RUN_ID_HEADER,
+    },
+):
+    """CloudEvents 1.0 in binary mode, and what passes through; null headers are not sent."""
+
+    specversion: Literal["1.0"] = "1.0"
+    """Of CloudEvents."""
+    id: str
+    """Of an event, its event_id; of a ledger record, topic[partition]@offset of the article."""
+    source: str
+    """/eventwire, or the feed that a replay sent."""
+    type: str
+    """What the record is; ends with its major version."""
+    time: str | None = None
+    """ISO 8601: when an event was detected, or a replayed article was published."""
+    subject: str | None = None
+    """The article's id."""
+    content_type: Literal["application/json"] = "application/json"
+    """Of the value."""
+    traceparent: str | None = None
+    """W3C Trace Context, as the article had it."""
+    run_id: str | None = None
+    """Of the replay that sent the article."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     topic: str
@@ -51,20 +86,28 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one message of the articles topic."""
 
     schema_version: str = SCHEMA_VERSION
+    """Major and minor of the schema that the record was written by."""
     article_id: str
     """Of a message without a readable id: its key, or else its position."""
     outcome: LedgerOutcome
+    """Whether the article has events (coded) or not, is in another language, was coded before with
+    this text, or became a dead letter."""
     reason: str | None = None
-    """Of a dead letter: one of `decode.REASONS`."""
+    """Of a dead letter: what was wrong, as in its header eventwire-reason."""
     text_sha256: str | None = None
+    """Of the canonical text in UTF-8, hexadecimal; null where there was no article to read."""
     event_ids: list[str] = []
     """Events of the article that stand on the events topic after this record."""
     model: ModelRef | None = None
+    """What coded the article; null where nothing did."""
     run_id: str | None = None
     """Of the replay that sent the article."""
     received_at: str
+    """When a worker read the article, ISO 8601 in UTC."""
     coded_at: str | None = None
+    """When it was coded, ISO 8601 in UTC."""
     topic: str
+    """Where the article stands."""
     partition: int
     offset: int
 
@@ -157,16 +200,10 @@ def event_ids(records: Sequence[Record], topics: Topics) -> list[str]:
 def _cloud_event(
     kind: str, identity: str, moment: str, subject: str, passed: Headers
 ) -> list[tuple[str, bytes | None]]:
-    attributes = {
-        "ce_specversion": "1.0",
-        "ce_id": identity,
-        "ce_source": CE_SOURCE,
-        "ce_type": kind,
-        "ce_time": moment,
-        "ce_subject": subject,
-        "content-type": "application/json",
-    }
+    headers = CloudEventHeaders(
+        id=identity, source=CE_SOURCE, type=kind, time=moment, subject=subject
+    )
     own: list[tuple[str, bytes | None]] = [
-        (name, text.encode()) for name, text in attributes.items()
+        (name, text.encode()) for name, text in msgspec.to_builtins(headers).items() if text
     ]
     return own + passed_through(passed)
