@@ -8,7 +8,9 @@ from eventwire.models import plv, predict, scores
 from eventwire.models.corpus import read_corpus, read_gold
 
 
-def run(path: Path, *, as_json: bool = False, model: Path | None = None) -> str:
+def run(
+    path: Path, *, as_json: bool = False, model: Path | None = None, min_confidence: float = 0.0
+) -> str:
     """Scores as text to print, of annotated sentences (.jsonl, or a corpus .txt) or of PLV pairs.
 
     Raises AnnotationError for a gold file that cannot be read, WeightsError.
@@ -20,7 +22,9 @@ def run(path: Path, *, as_json: bool = False, model: Path | None = None) -> str:
     else:
         gold = read_gold(path) if path.suffix == ".jsonl" else read_corpus(path)
         predictor = predict.load(model or predict.DEFAULT_MODEL)
-        found = scores.score(gold, predictor.predict([sentence.text for sentence in gold]))
+        predicted = predictor.predict([sentence.text for sentence in gold])
+        sure = [[e for e in events if e.confidence >= min_confidence] for events in predicted]
+        found = scores.score(gold, sure)
     if as_json:
         return msgspec.json.format(msgspec.json.encode(found.as_json())).decode()
     return found.table()

@@ -13,6 +13,7 @@ from typing import Any
 
 from eventwire.models.corpus import AnnotatedEvent, AnnotatedSentence
 from eventwire.models.ontology import STATUSES, ontology
+from eventwire.models.predict import Prediction
 
 STATEMENT = "STATEMENT"
 """Counted as the root of the types that PLOVER does not have."""
@@ -62,6 +63,8 @@ class Scores:
     status: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Gold and predicted status of the matched events."""
     types: dict[str, Tally] = field(default_factory=dict)
+    confidences: list[tuple[float, bool]] = field(default_factory=list)
+    """Of each predicted event that has one, and whether its type is right."""
 
     def status_accuracy(self) -> float:
         right = sum(count for (gold, came), count in self.status.items() if gold == came)
@@ -75,12 +78,27 @@ class Scores:
             recall[status] = self.status[status, status] / total if total else None
         return recall
 
+    def calibration_error(self, bins: int = 10) -> float | None:
+        """Expected calibration error: mean distance of confidence and share right, over bins of
+        equal width, weighted by their events; None without confidences."""
+        if not self.confidences:
+            return None
+        groups: dict[int, list[tuple[float, bool]]] = {}
+        for confidence, right in self.confidences:
+            groups.setdefault(min(int(confidence * bins), bins - 1), []).append((confidence, right))
+        distances = (
+            abs(sum(c for c, _ in group) - sum(right for _, right in group))
+            for group in groups.values()
+        )
+        return sum(distances) / len(self.confidences)
+
     def as_json(self) -> dict[str, Any]:
         parts = ("any", "root", "type", "trigger", "actor", "target", "place")
         return {
             **{name: getattr(self, name).ratios() for name in parts},
             "status": {"accuracy": self.status_accuracy(), "recall": self.status_recall()},
             "types": {name: tally.ratios() for name, tally in sorted(self.types.items())},
+            "calibration_error": self.calibration_error(),
         }
 
     def table(self) -> str:
@@ -118,6 +136,10 @@ def _add(scores: Scores, sentence: AnnotatedSentence, events: Sequence[Annotated
         tally = scores.types.setdefault(name, Tally())
         tally.add(Counter({name: by_type[0][name]}), Counter({name: by_type[1][name]}))
     pairs = matched(sentence.events, events)
+    right = {id(found) for _, found in pairs}
+    scores.confidences += [
+        (event.confidence, id(event) in right) for event in events if isinstance(event, Prediction)
+    ]
     scores.trigger.right += sum(_overlap(one.trigger, other.trigger) for one, other in pairs)
     scores.trigger.gold += len(sentence.events)
     scores.trigger.predicted += len(events)

@@ -397,15 +397,8 @@ def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> pr
             found = scores.score(validation, predictor.predict(texts))
             best = max(best, (found.type.f1, predictor.decoding), key=lambda pair: pair[0])
     predictor.decoding = replace(best[1], threshold=0.1)  # the unlikely ones calibrate too
-    pairs = [
-        (
-            event.confidence,
-            any(event is found for _, found in scores.matched(gold.events, events)),
-        )
-        for gold, events in zip(validation, predictor.predict(texts), strict=True)
-        for event in events
-    ]
-    return replace(best[1], calibration=calibrate(pairs))
+    found = scores.score(validation, predictor.predict(texts))
+    return replace(best[1], calibration=calibrate(found.confidences))
 
 
 def calibrate(

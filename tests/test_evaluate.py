@@ -13,6 +13,7 @@ def test_run_prints_the_contracted_json(tmp_path: Path) -> None:
     scores = json.loads(evaluate.run(gold, as_json=True))
     assert list(scores) == [
         "any", "root", "type", "trigger", "actor", "target", "place", "status", "types",
+        "calibration_error",
     ]  # fmt: skip
     assert list(scores["type"]) == ["precision", "recall", "f1"]
     assert set(scores["status"]["recall"]) == {

@@ -1,3 +1,5 @@
+import pytest
+
 from eventwire.models import scores
 from eventwire.models.corpus import AnnotatedEvent, AnnotatedSentence
 
@@ -82,3 +84,9 @@ def test_any_counts_sentences() -> None:
 def test_statements_count_as_a_root_of_their_own() -> None:
     found = score([event("admission", "denied")], [event("decline_comment", "denied")])
     assert found.root.f1 == 1.0
+
+
+def test_calibration_error_is_the_distance_of_confidence_and_share_right() -> None:
+    found = scores.Scores(confidences=[(0.9, True)] * 8 + [(0.9, False)] * 2 + [(0.3, False)] * 10)
+    assert found.calibration_error() == pytest.approx(0.2)
+    assert scores.Scores().calibration_error() is None
