@@ -1,6 +1,7 @@
 # make demo   install if needed, then watch the events of a few articles arrive on a Kafka topic
 # make test   lint, types and all tests
 # make lint   lint and types only
+# make schemas  write docs/schemas anew from the record types
 # make clean  remove what was made here
 #
 # PYTHON=python3.12        the interpreter, 3.11 or newer
@@ -16,7 +17,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv --quiet
 EXTRAS := --extra dev --extra train --extra export
 
-.PHONY: demo test lint constraints clean FORCE
+.PHONY: demo test lint schemas constraints clean FORCE
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -29,6 +30,9 @@ lint: .venv/installed
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+schemas: .venv/installed
+	@$(BIN)/eventwire schema --write docs/schemas/v1
 
 # All versions are chosen together, for every platform and Python: faust-streaming caps click, which
 # holds back huggingface-hub, which holds back transformers.

@@ -163,6 +163,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     event_type: str
     """One of the ontology's types."""
     plover: Plover
+    """The type in PLOVER."""
     cameo: str | None
     """CAMEO code of three or four digits, a string: `016` keeps its zero; null where CAMEO has no
     such event."""
@@ -192,8 +193,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     attribution: Participant | None
     """Who asserts the event; null where it is the article itself."""
     evidence: Evidence
+    """The sentence that reports it."""
     article: ArticleRef
+    """The article that reports it."""
     model: ModelRef
+    """What found it."""
     ontology_version: str
     """Of the types and their codes."""
     detected_at: str

@@ -8,7 +8,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import ExitStack, redirect_stdout, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
@@ -144,6 +144,43 @@ def tail(loaded: Settings, options: argparse.Namespace) -> int:
                 print(tail.harmless_json(value), flush=True)
             else:
                 show(event)
+    return DONE
+
+
+def export(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import export, feeds, tail
+
+    statuses = frozenset(options.status)
+    if options.format == "gdelt" and not options.all_statuses:
+        statuses = statuses or frozenset({"occurred"})  # the table has no column for any other
+    wanted = tail.Filter(frozenset(options.type), statuses, options.min_confidence)
+    make = export.writer(options.format)
+    if options.format == "parquet" and options.output is None and sys.stdout.isatty():
+        raise SettingsError("--format parquet: expected -o FILE or a pipe, got a terminal")
+    with ExitStack() as stack:
+        feed = None
+        if options.file is not None:
+            size = loaded.output_max_bytes
+            feed = stack.enter_context(feeds.open_feed(options.file, max_bytes=size))
+        out: BinaryIO = sys.stdout.buffer
+        if options.output is not None:
+            out = stack.enter_context(_output(options.output, options.file or ""))
+        summary = export.export(export.records(loaded, feed), wanted, make(out))
+    log.info("%s", summary)
+    return DONE if summary.read or not summary.failed else FAILED
+
+
+def schema(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import contract
+
+    if options.write is not None:
+        documents = {name: contract.document(name, Settings()) for name in contract.NAMES}
+        contract.write(Path(options.write), documents)
+    elif options.name is not None:
+        print(contract.render(contract.document(options.name, loaded)), end="")
+    else:
+        every = {str(name): contract.document(name, loaded) for name in contract.NAMES}
+        print(contract.render(every), end="")
     return DONE
 
 
@@ -312,33 +349,37 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         *kafka,
         more="For people in a terminal; as JSON lines, without retractions, into a pipe.",
     )
-    sub.add_argument(
-        "--type",
-        action="append",
-        default=[],
-        type=_event_type,
-        metavar="T",
-        help="only events of this type; may be repeated",
-    )
-    sub.add_argument(
-        "--status",
-        action="append",
-        default=[],
-        choices=STATUSES,
-        help="only events of this status; may be repeated",
-    )
-    sub.add_argument(
-        "--min-confidence",
-        type=_ratio,
-        default=0.0,
-        metavar="X",
-        help="only events of at least this probability",
-    )
+    _add_filters(sub)
     sub.add_argument("--json", action="store_true", help="JSON lines, in a terminal too")
     sub.add_argument(
         "--from-beginning",
         action="store_true",
         help="what is on the topic first, not only what is new",
+    )
+
+    sub = command(
+        export,
+        "Write events for other programs, as CSV, Parquet, GeoJSON or GDELT's events table",
+        *kafka,
+        more="Reads FILE, as `eventwire code` writes it, or without one what stands on the events"
+        " topic when it starts. Records that are no events are reported on stderr and counted."
+        " Exit status 0 unless FILE cannot be read (to its end) or none of its lines is an event.",
+    )
+    _add_export(sub)
+
+    sub = command(
+        schema,
+        "Print the JSON Schemas of the records and the AsyncAPI document of the topics",
+        "topic_prefix",
+        more="Without a name, all of them as one JSON object.",
+    )
+    sub.add_argument(
+        "name", nargs="?", choices=("article", "event", "coding", "dead-letter", "asyncapi")
+    )
+    sub.add_argument(
+        "--write",
+        metavar="FOLDER",
+        help="write them all there, if that breaks no program written against what is there",
     )
 
     command(
@@ -365,6 +406,49 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
         training.add_arguments(sub)
     return parser
+
+
+def _add_export(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="event records, one JSON object a line, plain or gzip; - is stdin",
+    )
+    sub.add_argument("--format", required=True, choices=("csv", "parquet", "geojson", "gdelt"))
+    sub.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
+    _add_filters(sub)
+    sub.add_argument(
+        "--all-statuses",
+        action="store_true",
+        help="of gdelt, which has only what occurred unless asked, all events",
+    )
+    sub.add_argument("--quiet", action="store_true", help="no reports and no summary, only errors")
+
+
+def _add_filters(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--type",
+        action="append",
+        default=[],
+        type=_event_type,
+        metavar="T",
+        help="only events of this type; may be repeated",
+    )
+    sub.add_argument(
+        "--status",
+        action="append",
+        default=[],
+        choices=STATUSES,
+        help="only events of this status; may be repeated",
+    )
+    sub.add_argument(
+        "--min-confidence",
+        type=_ratio,
+        default=0.0,
+        metavar="X",
+        help="only events of at least this probability",
+    )
 
 
 class _Version(argparse.Action):

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from eventwire.streams.decode import Headers, Reason, Refusal
+from eventwire.streams.decode import Headers, Refusal
 from eventwire.streams.outputs import Record
 
 REASON_HEADER = "eventwire-reason"
@@ -69,8 +69,8 @@ class DeadLetterHeaders(
     """As Kafka Connect has it."""
     message: str
     """One line for people: where, what was expected, what came."""
-    reason: Reason
-    """What was wrong."""
+    reason: str
+    """What was wrong, one of `decode.REASONS`; more may come."""
     cut: Literal["value"] | None = None
     """There where the value (and then headers and key) had to be cut to fit the topic."""
     original_size: str | None = None

@@ -63,19 +63,23 @@ class Feed:
 
     def __iter__(self) -> Iterator[Line]:
         """Raises FeedError where the file turns out to be damaged."""
-        counts = self.counts
-        for raw in self._raw_lines():
-            counts.lines += 1
-            if not raw.strip():
-                counts.skipped += 1
-                continue
-            where = f"{self.name}:{counts.lines}"
+        for where, raw in self.lines():
             article = decode(raw, (), where=where, max_bytes=self._max_bytes)
             if isinstance(article, Refusal):
-                counts.failed += 1
+                self.counts.failed += 1
             else:
-                counts.read += 1
+                self.counts.read += 1
             yield Line(where, raw, article)
+
+    def lines(self) -> Iterator[tuple[str, bytes]]:
+        """Place and content of every line that is not blank, whatever it holds: who asks for them
+        counts them as read or failed. Raises FeedError where the file turns out to be damaged."""
+        for raw in self._raw_lines():
+            self.counts.lines += 1
+            if raw.strip():
+                yield f"{self.name}:{self.counts.lines}", raw
+            else:
+                self.counts.skipped += 1
 
     def _raw_lines(self) -> Iterator[bytes]:
         # Enough to see that a line is too long, its byte order mark and line end included.
@@ -112,12 +116,17 @@ def open_feed(path: str, *, max_bytes: int) -> Iterator[Feed]:
 
 
 def published(article: Article) -> datetime | None:
-    """When the article says it was published, in UTC; None where it does not or not in ISO 8601.
+    """When the article says it was published; see `moment`."""
+    return moment(article.published_at)
+
+
+def moment(text: str | None) -> datetime | None:
+    """A time in ISO 8601, in UTC; None where the text is none.
 
     A bare date is its midnight, a time without zone is taken for UTC.
     """
     try:
-        time = datetime.fromisoformat((article.published_at or "").strip())
+        time = datetime.fromisoformat((text or "").strip())
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -109,7 +109,9 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     topic: str
     """Where the article stands."""
     partition: int
+    """Of that topic, and of the ledger."""
     offset: int
+    """In that partition."""
 
 
 def now() -> str:
