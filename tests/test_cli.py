@@ -73,6 +73,8 @@ def test_help_starts_at_once_and_names_every_command():
         "worker",
         "replay",
         "tail",
+        "export",
+        "schema",
         "topics",
         "config",
         "evaluate",
@@ -276,6 +278,101 @@ def test_a_reader_that_leaves_ends_code_quietly(tmp_path):
     process.stderr.close()
 
 
+# ---------------------------------------------------------------------------- export and schema
+
+EXAMPLE = TESTS.parent / "docs" / "schemas" / "v1" / "examples" / "event.json"
+
+
+@pytest.fixture
+def events(tmp_path):
+    """Event records: one that occurred, one denied, and a line that is none."""
+    event = json.loads(EXAMPLE.read_text("utf-8"))
+    denied = event | {"event_id": "e2", "status": "negated", "confidence": 0.6}
+    path = tmp_path / "events.jsonl"
+    path.write_text(f"{json.dumps(event)}\n{{}}\n{json.dumps(denied)}\n")
+    return path
+
+
+def test_export_writes_to_stdout_and_tells_bad_lines_and_counts_on_stderr(events):
+    done = run("export", "--format", "csv", events)
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].startswith("schema_version,event_id,event_type,")
+    assert done.stdout.count("\n") == 3
+    reported, summary = done.stderr.splitlines()
+    assert reported.startswith("events.jsonl:2: expected an event record: ")
+    assert summary == "2 events read, 1 records failed: 2 exported, 0 not asked for"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        ([], 1),
+        (["--all-statuses"], 2),
+        (["--status", "negated"], 1),
+        (["--all-statuses", "--min-confidence", "0.9"], 1),
+        (["--type", "riot"], 0),
+    ],
+)
+def test_gdelt_has_what_occurred_unless_more_is_asked_for(events, arguments, lines):
+    done = run("export", "--format", "gdelt", events, "--quiet", *arguments)
+    assert (done.stdout.count("\n"), done.stderr) == (lines, "")
+
+
+def test_export_reads_a_pipe_and_writes_a_file(events, tmp_path):
+    out = tmp_path / "events.geojson"
+    done = run("export", "--format", "geojson", "-", "-o", out, stdin=events.read_text())
+    assert done.stdout == ""
+    assert len(json.loads(out.read_text())["features"]) == 2
+
+
+def test_parquet_goes_through_a_pipe(events, tmp_path):
+    out = tmp_path / "events.parquet"
+    with out.open("wb") as stdout:
+        command = (
+            f"{sys.executable} -P -m eventwire.streams.cli export --format parquet {events} | cat"
+        )
+        subprocess.run(command, shell=True, env=environment(), stdout=stdout, check=True)
+    assert out.read_bytes()[:4] == out.read_bytes()[-4:] == b"PAR1"
+
+
+def test_export_of_nothing_but_bad_lines_fails(tmp_path):
+    path = tmp_path / "bad.jsonl"
+    path.write_text("{}\n")
+    assert run("export", "--format", "gdelt", path).returncode == 1
+
+
+def test_export_of_a_missing_file_ends_in_one_line():
+    assert "cannot read the feed missing.jsonl" in refused(
+        "export", "--format", "csv", "missing.jsonl"
+    )
+
+
+def test_export_does_not_overwrite_what_it_reads(events):
+    before = events.read_bytes()
+    assert "expected another file" in refused(
+        "export", "--format", "csv", events, "-o", events, status=2
+    )
+    assert events.read_bytes() == before
+
+
+def test_schema_prints_one_document_or_all_of_them():
+    every = json.loads(run("schema").stdout)
+    assert list(every) == ["article", "event", "coding", "dead-letter", "asyncapi"]
+    assert json.loads(run("schema", "event").stdout) == every["event"]
+
+
+def test_schema_tells_the_topics_of_the_settings_given():
+    told = json.loads(run("schema", "asyncapi", "--topic-prefix", "dev.").stdout)
+    assert told["channels"]["events"]["address"] == "dev.politics.events.v1"
+
+
+def test_schema_writes_the_files_that_are_committed(tmp_path):
+    assert run("schema", "--write", tmp_path).returncode == 0
+    committed = EXAMPLE.parents[1]
+    for path in tmp_path.iterdir():
+        assert path.read_text() == (committed / path.name).read_text()
+
+
 # ---------------------------------------------------------------------------------- with brokers
 
 
@@ -360,3 +457,21 @@ def test_broker_prints_its_address_creates_the_topics_and_ends_on_a_signal(numbe
 
 def test_broker_tells_a_taken_port_in_one_line(broker):
     assert "--port" in refused("broker", "--port", broker.port)
+
+
+def test_export_without_a_file_reads_what_stands_on_the_events_topic(broker):
+    loaded = Settings(brokers=broker.address, topic_prefix="cli-export.", partitions=2)
+    topics.create_missing(loaded)
+    event = json.loads(EXAMPLE.read_text("utf-8"))
+    with clients.producer(loaded) as producer:
+        for key in ("e1", "e2", "e1"):
+            value = json.dumps(event | {"event_id": key}).encode()
+            producer.send("cli-export.politics.events.v1", value, key=key.encode()).get(10)
+        producer.send("cli-export.politics.events.v1", None, key=b"e2").get(10)
+        producer.send("cli-export.politics.events.v1", b"noise", key=b"n").get(10)
+    kafka = {"EVENTWIRE_BROKERS": broker.address, "EVENTWIRE_TOPIC_PREFIX": "cli-export."}
+    done = run("export", "--format", "gdelt", **kafka)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("\n") == 1
+    assert "cli-export.politics.events.v1[" in done.stderr
+    assert "1 events read, 1 records failed: 1 exported" in done.stderr
