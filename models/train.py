@@ -96,8 +96,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--evaluation", type=Path, nargs="+", metavar="FILE",
-        default=[data / "dev.jsonl", data / "dev_world.jsonl", SHARED / "corpus_test"],
-        help="files no sentence of which may be trained on (default: those of ../shared)",
+        default=[
+            data / "dev.jsonl", data / "dev_world.jsonl", SHARED / "corpus_test",
+            Path("tests/behaviour"),
+        ],
+        help="files no sentence of which may be trained on (default: those of ../shared and"
+        " tests/behaviour)",
     )  # fmt: skip
     parser.add_argument(
         "--texts", type=Path, metavar="FILE", default=data / "unlabelled.jsonl.gz",
