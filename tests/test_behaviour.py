@@ -37,6 +37,7 @@ NOT_TEMPTED = 0.6
 NO_PHANTOM = 0.6
 SAME_EVENTS = {"person": 0.6, "place": 0.6, "nationality": 0.6, "outlet": 0.6, "day": 0.6}
 SAME_WORDS = {"person": 0.6, "place": 0.6, "nationality": 0.6, "outlet": 0.6, "day": 0.6}
+TEMPLATES = {"same_events": 0.6, "same_words": 0.3}
 DIRECTION = {
     "negated: a denial": 0.6,
     "negated: a plain no": 0.6,
@@ -238,6 +239,19 @@ def test_events_do_not_change_with_another_name(swaps: list[Swap], kind: str) ->
 def test_words_of_events_move_with_another_name(swaps: list[Swap], kind: str) -> None:
     chosen = [swap for swap in swaps if swap.kind == kind]
     _assert_share((Outcome(s.same_words, s.shown) for s in chosen), SAME_WORDS[kind])
+
+
+@pytest.mark.parametrize("what", TEMPLATES)
+def test_templates_stay_the_same_whatever_fills_them(swaps: list[Swap], what: str) -> None:
+    changed: dict[str, list[str]] = {swap.template: [] for swap in swaps}
+    for swap in swaps:
+        if not getattr(swap, what):
+            changed[swap.template].append(swap.shown)
+    outcomes = (
+        Outcome(not shown, f"{template}, changed by {len(shown)} swaps: {''.join(shown[:1])}")
+        for template, shown in changed.items()
+    )
+    _assert_share(outcomes, TEMPLATES[what])
 
 
 # ------------------------------------------------------------------------------------- direction
