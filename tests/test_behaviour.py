@@ -20,31 +20,23 @@ from eventwire.models.predict import Prediction, Predictor
 
 BEHAVIOUR = Path(__file__).with_name("behaviour")
 
-# Floors: ratchets just under what the model that ships was measured at; only ever raised.
-MINIMUM = 0.6
-HEADLINE = {
-    "capture": 3,
-    "summons": 3,
-    "denial": 3,
-    "arrest": 3,
-    "killing": 3,
-    "demand": 3,
-    "protest": 3,
-    "air_strike": 3,
-}
-"""Sentences of four."""
-NOT_TEMPTED = 0.6
-NO_PHANTOM = 0.6
-SAME_EVENTS = {"person": 0.6, "place": 0.6, "nationality": 0.6, "outlet": 0.6, "day": 0.6}
-SAME_WORDS = {"person": 0.6, "place": 0.6, "nationality": 0.6, "outlet": 0.6, "day": 0.6}
-TEMPLATES = {"same_events": 0.6, "same_words": 0.3}
+# Floors: ratchets, only ever raised. What the model that ships was measured at, rounded down to a
+# whole 5 %, with one outcome to spare because other CPUs round differently.
+MINIMUM = 0.95
+HEADLINE = ("capture", "summons", "denial", "arrest", "killing", "demand", "protest", "air_strike")
+"""Types of which all four plain sentences are found."""
+NOT_TEMPTED = 0.9
+NO_PHANTOM = 0.85
+SAME_EVENTS = {"person": 0.95, "place": 0.95, "nationality": 0.95, "outlet": 0.95, "day": 0.95}
+SAME_WORDS = {"person": 0.75, "place": 0.7, "nationality": 0.9, "outlet": 0.9, "day": 0.85}
+TEMPLATES = {"same_events": 0.9, "same_words": 0.3}
 DIRECTION = {
-    "negated: a denial": 0.6,
-    "negated: a plain no": 0.6,
-    "planned": 0.6,
-    "hypothetical": 0.6,
-    "alleged": 0.6,
-    "passive: who did it to whom": 0.6,
+    "negated: a denial": 0.85,
+    "negated: a plain no": 0.65,
+    "planned": 0.75,
+    "hypothetical": 0.85,
+    "alleged": 0.85,
+    "passive: who did it to whom": 0.85,
 }
 
 # What fills a slot: first the name that the others are compared with.
@@ -124,7 +116,7 @@ def test_plain_sentences_of_every_type_are_found(minimum: dict[str, list[Outcome
 def test_plain_sentences_of_a_headline_type_are_found(
     minimum: dict[str, list[Outcome]], kind: str
 ) -> None:
-    _assert_share(minimum[kind], HEADLINE[kind] / 4)
+    _assert_share(minimum[kind], 1.0)
 
 
 class NearMiss(NamedTuple):
