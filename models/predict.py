@@ -114,7 +114,8 @@ class Predictor:
             clock.lap("encode")
             triggers = self._triggers(probabilities, pieces.word_mask.cpu())
             if triggers:
-                events = self._read(vectors, pieces.word_mask, triggers, batch)
+                texts = [sentences[owner[index]] for index in group]
+                events = self._read(vectors, pieces.word_mask, triggers, batch, texts)
                 for trigger, event in zip(triggers, events, strict=True):
                     margin = _margin(trigger, batch[trigger.window])
                     found[owner[group[trigger.window]]].append((margin, trigger, event))
@@ -149,7 +150,12 @@ class Predictor:
         return triggers
 
     def _read(
-        self, vectors: Tensor, word_mask: Tensor, triggers: list[_Trigger], batch: list[Words]
+        self,
+        vectors: Tensor,
+        word_mask: Tensor,
+        triggers: list[_Trigger],
+        batch: list[Words],
+        texts: list[str],
     ) -> list[Prediction]:
         marked = torch.zeros(len(triggers), vectors.shape[1], dtype=torch.bool)
         for row, trigger in enumerate(triggers):
@@ -168,9 +174,9 @@ class Predictor:
         status = reading.status.float().argmax(-1).tolist()
         events = []
         for row, trigger in enumerate(triggers):
-            spans = batch[trigger.window].spans
+            spans, text = batch[trigger.window].spans, texts[trigger.window]
             arguments = {
-                role: _spans(inside[row][number], begin[row][number], spans)
+                role: _spans(text, inside[row][number], begin[row][number], spans)
                 for number, role in enumerate(ROLES)
             }
             events.append(
@@ -186,20 +192,40 @@ class Predictor:
 
 
 def _spans(
-    inside: list[bool], begin: list[bool], spans: list[tuple[int, int]]
+    text: str, inside: list[bool], begin: list[bool], spans: list[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     """Runs of words inside, cut where a new span begins, as offsets."""
-    found: list[tuple[int, int]] = []
+    runs: list[list[tuple[int, int]]] = []
     open_ = False
-    for word, (start, end) in enumerate(spans):
+    for word, span in enumerate(spans):
         if not inside[word]:
             open_ = False
         elif open_ and not begin[word]:
-            found[-1] = (found[-1][0], end)
+            runs[-1].append(span)
         else:
-            found.append((start, end))
+            runs.append([span])
             open_ = True
-    return found
+    return [trimmed for run in runs if (trimmed := _trimmed(text, run))]
+
+
+_LOOSE = frozenset(
+    {"the", "a", "an", "and", "or", "but", "of", "to", "in", "on", "at", "by", "for", "with"}
+    | {"from", "as", "that"}
+)
+"""Words that no argument begins or ends with."""
+
+
+def _trimmed(text: str, run: list[tuple[int, int]]) -> tuple[int, int] | None:
+    """The run without loose words and punctuation at its ends, which border words leave behind."""
+    words = [text[start:end].lower() for start, end in run]
+    first, last = 0, len(run)
+    while first < last and (words[first] in _LOOSE or not words[first][0].isalnum()):
+        first += 1
+    while first < last and (words[last - 1] in _LOOSE or not words[last - 1][-1].isalnum()):
+        if words[last - 1] == "." and len(words[last - 2]) <= 2:
+            break  # U.S.
+        last -= 1
+    return (run[first][0], run[last - 1][1]) if first < last else None
 
 
 def _margin(trigger: _Trigger, words: Words) -> float:

@@ -1,4 +1,5 @@
 import random
+import re
 
 import pytest
 import torch
@@ -73,14 +74,34 @@ def test_nothing_above_the_threshold_is_no_event(predictor: Predictor) -> None:
     assert triggers(predictor, {2: ("arrest", 0.49)}) == []
 
 
+TEXT = "Oslo and Riga met in the U.S. (again)"
+WORDS = [m.span() for m in re.finditer(r"\w+|[^\w\s]", TEXT)]
+
+
+def spans(inside: set[str | int], begin: set[str | int]) -> list[str]:
+    """What is found in TEXT where the named words are inside a span, or begin one."""
+    names = [TEXT[start:end] for start, end in WORDS]
+    marks = [[name in chosen or n in chosen for n, name in enumerate(names)]
+             for chosen in (inside, begin)]  # fmt: skip
+    return [TEXT[start:end] for start, end in _spans(TEXT, *marks, WORDS)]
+
+
 def test_spans_break_where_a_new_one_begins() -> None:
-    words = [(0, 3), (4, 7), (8, 11), (12, 15)]
-    inside, begin = [True, True, True, False], [True, False, True, False]
-    assert _spans(inside, begin, words) == [(0, 7), (8, 11)]
+    assert spans({"Oslo", "and", "Riga"}, {"Oslo", "Riga"}) == ["Oslo", "Riga"]
 
 
 def test_a_span_needs_no_marked_beginning() -> None:
-    assert _spans([False, True, True], [False] * 3, [(0, 1), (2, 3), (4, 5)]) == [(2, 5)]
+    assert spans({"Oslo", "and", "Riga"}, set()) == ["Oslo and Riga"]
+
+
+def test_spans_lose_the_loose_words_and_punctuation_at_their_ends() -> None:
+    assert spans({"Riga", "met", "in", "the"}, {"Riga"}) == ["Riga met"]
+    assert spans({"(", "again", ")"}, set()) == ["again"]
+    assert spans({"in", "the"}, set()) == []
+
+
+def test_spans_keep_the_full_stop_of_an_abbreviation() -> None:
+    assert spans({"the", "U", ".", "S"}, set()) == ["U.S."]
 
 
 def test_a_sentence_is_predicted_the_same_in_any_batch(predictor: Predictor) -> None:
