@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -175,8 +176,9 @@ class Predictor:
         events = []
         for row, trigger in enumerate(triggers):
             spans, text = batch[trigger.window].spans, texts[trigger.window]
+            glued = _glued(text, spans)
             arguments = {
-                role: _spans(text, inside[row][number], begin[row][number], spans)
+                role: _spans(text, inside[row][number], begin[row][number], spans, glued)
                 for number, role in enumerate(ROLES)
             }
             events.append(
@@ -192,20 +194,41 @@ class Predictor:
 
 
 def _spans(
-    text: str, inside: list[bool], begin: list[bool], spans: list[tuple[int, int]]
+    text: str,
+    inside: list[bool],
+    begin: list[bool],
+    spans: list[tuple[int, int]],
+    glued: list[bool],
 ) -> list[tuple[int, int]]:
-    """Runs of words inside, cut where a new span begins, as offsets."""
+    """Runs of words inside, cut where a new span begins and the words are not glued, as offsets."""
+    within = inside[: len(spans)]
+    for word in range(len(within) - 1, 0, -1):
+        within[word - 1] |= glued[word] and within[word]
+    for word in range(1, len(within)):
+        within[word] |= glued[word] and within[word - 1]
     runs: list[list[tuple[int, int]]] = []
-    open_ = False
     for word, span in enumerate(spans):
-        if not inside[word]:
-            open_ = False
-        elif open_ and not begin[word]:
+        if not within[word]:
+            continue
+        if word and within[word - 1] and (glued[word] or not begin[word]):
             runs[-1].append(span)
         else:
             runs.append([span])
-            open_ = True
     return [trimmed for run in runs if (trimmed := _trimmed(text, run))]
+
+
+_GLUE = re.compile(
+    r"\b(?:[^\W\d_]\.){2,}"  # U.N.
+    r"|\b[^\W\d_]{1,3}['’](?!(?:s|t|d|m|re|ve|ll)\b)\w+"  # d'affaires, O'Brien
+    r"|\b(?:last|next|this|past) (?:night|day|week(?:end)?|month|year|decade|century|spring|summer"
+    r"|autumn|fall|winter|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b"
+)
+
+
+def _glued(text: str, spans: list[tuple[int, int]]) -> list[bool]:
+    """Which words are one with the word before."""
+    glue = [match.span() for match in _GLUE.finditer(text)]
+    return [any(start < at < end for start, end in glue) for at, _ in spans]
 
 
 _LOOSE = frozenset(
@@ -222,7 +245,7 @@ def _trimmed(text: str, run: list[tuple[int, int]]) -> tuple[int, int] | None:
     while first < last and (words[first] in _LOOSE or not words[first][0].isalnum()):
         first += 1
     while first < last and (words[last - 1] in _LOOSE or not words[last - 1][-1].isalnum()):
-        if words[last - 1] == "." and len(words[last - 2]) <= 2:
+        if words[last - 1] == "." and len(words[last - 2]) == 1:
             break  # U.S.
         last -= 1
     return (run[first][0], run[last - 1][1]) if first < last else None

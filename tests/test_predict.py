@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eventwire.models import predict
-from eventwire.models.predict import Decoding, Predictor, _spans
+from eventwire.models.predict import Decoding, Predictor, _glued, _spans
 
 SENTENCES = [
     "Rebels captured two pilots near Malha on Tuesday.",
@@ -74,7 +74,7 @@ def test_nothing_above_the_threshold_is_no_event(predictor: Predictor) -> None:
     assert triggers(predictor, {2: ("arrest", 0.49)}) == []
 
 
-TEXT = "Oslo and Riga met in the U.S. (again)"
+TEXT = "Oslo and Riga met in the U.S. (again) last week; O'Brien's envoy left."
 WORDS = [m.span() for m in re.finditer(r"\w+|[^\w\s]", TEXT)]
 
 
@@ -83,7 +83,8 @@ def spans(inside: set[str | int], begin: set[str | int]) -> list[str]:
     names = [TEXT[start:end] for start, end in WORDS]
     marks = [[name in chosen or n in chosen for n, name in enumerate(names)]
              for chosen in (inside, begin)]  # fmt: skip
-    return [TEXT[start:end] for start, end in _spans(TEXT, *marks, WORDS)]
+    found = _spans(TEXT, *marks, WORDS, _glued(TEXT, WORDS))
+    return [TEXT[start:end] for start, end in found]
 
 
 def test_spans_break_where_a_new_one_begins() -> None:
@@ -102,6 +103,13 @@ def test_spans_lose_the_loose_words_and_punctuation_at_their_ends() -> None:
 
 def test_spans_keep_the_full_stop_of_an_abbreviation() -> None:
     assert spans({"the", "U", ".", "S"}, set()) == ["U.S."]
+
+
+def test_an_abbreviation_a_name_and_a_date_are_not_cut() -> None:
+    assert spans({"S"}, set()) == ["U.S."]
+    assert spans({"Brien"}, {"Brien"}) == ["O'Brien"]
+    assert spans({"week"}, {"week"}) == ["last week"]
+    assert spans({"envoy"}, set()) == ["envoy"]
 
 
 def test_a_sentence_is_predicted_the_same_in_any_batch(predictor: Predictor) -> None:
