@@ -239,6 +239,62 @@ PHRASES = [
 ]
 
 
+DESCENT = [
+    ("Indian American", "USA - - demonym"),
+    ("Indian-American senator", "USA LEG - demonym"),
+    ("Cuban American", "USA - - demonym"),
+    ("a Cuban-American", "USA - - demonym"),
+    ("Irish American", "USA - - demonym"),
+    ("Korean Americans", "USA CVL - demonym"),
+    ("African American", "USA - - demonym"),
+    ("Asian-American activist", "USA SOC - demonym"),
+    ("British Pakistani man", "PAK CVL - demonym"),
+    ("Indian-American Mara Oduya", "USA - Mara Oduya demonym"),
+    # a people within the country in front
+    ("American Indian leaders", "USA GOV - demonym"),
+    ("Syrian Turkmen fighters", "SYR REB - demonym"),
+    # two states, or none
+    ("Russian-American officials", "- GOV - role"),
+    ("Latin-American leaders", "- - - -"),
+    ("Mexican-American War", "- - War -"),
+    ("the son of Irish immigrants", "- CVL - role"),
+    ("the son of the Kenyan president", "KEN CVL - demonym"),
+]
+
+
+@pytest.mark.parametrize(("phrase", "expected"), DESCENT, ids=[p for p, _ in DESCENT])
+def test_descent_is_no_nationality(phrase: str, expected: str) -> None:
+    assert brief(f"There [{phrase}] .") == expected
+
+
+NAMED_AS_PLACES = [
+    ("[Sean Kingston] sang.", "- - Sean Kingston -"),
+    ("[Rapper Sean Kingston] sang.", "- CVL Sean Kingston role"),
+    ("[Jack London] wrote.", "- - Jack London -"),
+    ("[Paris Hilton] left.", "- - Paris Hilton -"),
+    ("[Chelsea Manning] left.", "- - Chelsea Manning -"),
+    ("Sean Kingston sang. [Kingston] left.", "- - Sean Kingston -"),
+    ("Sean Kingston sang. [Kingston's mother] left.", "- CVL - role"),
+    (
+        "Sean Kingston, a Jamaican singer, sang. [Kingston] left.",
+        "JAM CVL Sean Kingston coreference",
+    ),
+    ("Sean Kingston sang. Kingston ate. Kingston slept. [Police] came.", "- COP - role"),
+    # the place
+    ("Sean Kingston sang. [Kingston police] left.", "JAM COP - place"),
+    ("Sean Kingston sang. [Police in Kingston] left.", "JAM COP - place"),
+    ("There [Kingston] voted.", "JAM - - place"),
+    ("There [North Kingston] voted.", "JAM - - place"),
+    ("[London mayor] left.", "GBR GOV - metonym"),
+    ("[Lagos police] left.", "NGA COP - place"),
+]
+
+
+@pytest.mark.parametrize(("article", "expected"), NAMED_AS_PLACES)
+def test_somebody_named_as_a_place_is_not_of_it(article: str, expected: str) -> None:
+    assert brief(article) == expected
+
+
 @pytest.mark.parametrize(("phrase", "expected"), PHRASES, ids=[p for p, _ in PHRASES])
 def test_a_phrase_tells_country_sector_and_name(phrase: str, expected: str) -> None:
     assert brief(f"There [{phrase}] .") == expected
@@ -318,6 +374,15 @@ ARTICLES = [
         "- - - -",
     ),
     ("Mr Demir met Mrs Berg of the Swedish police. [She] left.", "- - Berg coreference"),
+    (
+        "Senator Mara Oduya, the daughter of activists and immigrants from India and Ghana, won. "
+        "[Oduya] left.",
+        "- LEG Mara Oduya coreference",
+    ),
+    (
+        "Mara Oduya, an Indian American senator, won. [Oduya] left.",
+        "USA LEG Mara Oduya coreference",
+    ),
     ("Crowds gathered. [He] left.", "- - - -"),
     (
         'Iraqi general Omar Latif waited. "Ana Kos is late," said Latif. [He] left.',

@@ -20,6 +20,7 @@ in data/nations.toml, for organisations in data/organisations.toml, sectors in d
 What is not known stays null: pronouns with two candidates, unknown persons, several countries.
 """
 
+import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -27,7 +28,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
 
-from eventwire.models.enrich.grammar import FROM_ELSEWHERE, OF_SEVERAL, POINTING_BACK, PRONOUNS
+from eventwire.models.enrich.grammar import (
+    FROM_ELSEWHERE,
+    OF_SEVERAL,
+    POINTING_BACK,
+    PRONOUNS,
+    SURNAMES,
+)
 from eventwire.models.enrich.leaders import Person, leader
 from eventwire.models.enrich.lexicon import (
     Mention,
@@ -89,7 +96,9 @@ class Resolver:
     def country(self) -> str | None:
         """The country that the article is about: named three times, and thrice as often as any."""
         counts = Counter(
-            m.sense.country for m in self.mentions if m.sense.country and not m.sense.generic
+            m.sense.country
+            for m in self.mentions
+            if m.sense.country and not m.sense.generic and not self._is_surname(self.words, m)
         )
         (first, most), (_, second) = [*counts.most_common(2), (None, 0), (None, 0)][:2]
         return first if most >= 3 and most >= 3 * second else None
@@ -113,6 +122,7 @@ class Resolver:
         phrase = Phrase(self.text, self.between(start, end), self.lower_case)
         if not phrase.words:
             return []
+        self._release_surnames(phrase)
         parts = _parts(phrase)
         facts = [read_phrase(phrase, first, last) for first, last in parts]
         if len(parts) > 1 and (count := _appositions(phrase, parts, facts)) > 1:
@@ -130,6 +140,29 @@ class Resolver:
                 return found
         whole = facts[0] if len(parts) == 1 else read_phrase(phrase)
         return [self._one(phrase.words, whole, start, end)]
+
+    def _is_surname(self, words: Sequence[Word], mention: Mention) -> bool:
+        """Whether a place is called as somebody in the article: Kingston after Sean Kingston.
+
+        Not a capital that stands for a government, which is named so oftener than a person is.
+        """
+        key = words[mention.first].key
+        return mention.sense.kind == "place" and key in SURNAMES and self.people.has_surname(key)
+
+    def _release_surnames(self, phrase: Phrase) -> None:
+        """Let a surname by itself or after a title be a name; "Kingston police" are the place's."""
+        words, at = phrase.words, phrase.at
+        for mention in phrase.mentions:
+            first, end = mention.first, mention.end
+            if at[first] is not mention or not self._is_surname(words, mention):
+                continue
+            title = at[first - 1] if first else None
+            follows = at[end] if end < len(words) else None
+            place = _LOCATIVE.search(self.text, max(0, words[first].start - 8), words[first].start)
+            alone = not place and (first == 0 or (title is not None and title.sense.person))
+            relative = words[first].possessive and follows and follows.sense.sector == "CVL"
+            if alone and (relative or follows is None or follows.sense.kind != "role"):
+                at[first:end] = [None] * (end - first)
 
     def _one(self, words: Sequence[Word], facts: Facts, start: int, end: int) -> Participant:
         if len(words) == 1 and words[0].key in PRONOUNS and not _is_acronym(words[0]):
@@ -377,6 +410,9 @@ def _add_person(facts: Facts, found: _Found, person: Person) -> None:
     if (vague or not found.sector) and person.sector and not facts.former:
         found.sector = person.sector
         found.how = found.how or origin
+
+
+_LOCATIVE = re.compile(r"\b(?:in|at|from|near|to)\s+$")
 
 
 def _is_acronym(word: Word) -> bool:

@@ -132,6 +132,18 @@ NOT_OFFICIAL = words_of(
     "group groups site sites vehicle vehicles building buildings network cell",
 )
 
+# Citizens by immigration: the word before tells descent, "Indian-American senator".
+OF_DESCENT = words_of("american americans canadian canadians australian australians")
+
+# Peoples that are citizens of the country in front: "Syrian Turkmens", "American Indian".
+MINORITIES = words_of(
+    "turkmen turkmens uzbek uzbeks tajik tajiks azeri azeris serb serbs croat croats khmer",
+    "indian indians",
+)
+
+# Whose country is not told by their parents': "daughter of immigrants from India".
+CHILDREN = words_of("son daughter child grandson granddaughter descendant")
+
 # Roles that the country of the article says nothing about.
 FROM_ELSEWHERE = words_of(
     "foreigner foreigners tourist tourists migrant migrants pilgrim pilgrims expatriate ally",
@@ -230,7 +242,8 @@ SURNAMES = words_of(
     "austin dallas cork montana tennessee delhi sudan kuwait rich power mayor child author page",
     "singer player coach cook mali banks cuba bachelor trader minor lord ward archer hunter",
     "porter daily press mine white friend church house wolf bush hall cotton bank son temple",
-    "boss chase knight west north",
+    "boss chase knight west north kingston boston bristol brighton cleveland ferguson melbourne",
+    "sheffield medina salisbury denver",
 )
 
 # Family names that come first: Xi Jinping.

@@ -55,6 +55,11 @@ class People:
             same = exact if len(exact) == 1 else titled
         return same[0] if len(same) == 1 else None
 
+    def has_surname(self, key: str) -> bool:
+        """Whether the article gives somebody's full name that ends so."""
+        names = (name_keys(person.name) for person in self._by_last.get(key, ()))
+        return any(len(keys) > 1 and keys[-1] == key for keys in names)
+
     def holding(self, role: str, before: int) -> Person | None:
         """The one person whom the article has called by that role before a place."""
         holders = [person for person in self._holders.get(role, ()) if person.start < before]

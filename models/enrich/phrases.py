@@ -11,6 +11,7 @@ from eventwire.models.enrich.grammar import (
     AGAINST_GOVERNMENT,
     ARTICLES,
     AWAY,
+    CHILDREN,
     COUNTS,
     DIRECTIONS,
     ELSEWHERE,
@@ -18,9 +19,11 @@ from eventwire.models.enrich.grammar import (
     GIVEN_NAMES,
     HONORIFICS,
     LEADING,
+    MINORITIES,
     NAMES_TOO,
     NO_NAME,
     NOT_OFFICIAL,
+    OF_DESCENT,
     OPPOSED,
     PARTICIPLES,
     PARTICLES,
@@ -176,7 +179,8 @@ _COLOURS = frozenset({"OPP", "REL", "EDU", "LAB", "AGR", "REF", "MED", "HLH", "P
 
 def _is_compound(key: str) -> bool:
     head, _, tail = key.partition("-")
-    return head in PREFIXES or tail.rpartition("-")[2] in TAILS
+    last = tail.rpartition("-")[2]
+    return head in PREFIXES or last in TAILS or last in OF_DESCENT
 
 
 def _leading(phrase: Phrase, first: int, end: int, facts: Facts) -> int:
@@ -340,15 +344,14 @@ class _Core:
         if mention is None:
             self._read_hyphenated()
             return
+        mention = self._citizenship(mention)
         sense = mention.sense
         if head is not None and head.sense.apart and head.first >= mention.end:
             outside = mention.first < self.owned or sense.kind in ("seat", "country")
             if outside or head.sense.key in OPPOSED:
                 facts.foreign = True
                 return
-        demonym = sense.kind == "people" or (
-            sense.kind == "ambiguous" and sense.key.endswith(("n", "ns", "ese"))
-        )
+        demonym = _is_demonym(sense)
         facts.ambiguous = sense.key if sense.kind == "ambiguous" else None
         facts.country = sense.country
         kinds = {"place": "place", "seat": "metonym"}
@@ -358,6 +361,17 @@ class _Core:
         elif sense.kind in ("country", "seat", "ambiguous") and self._is_whole(mention):
             facts.sector = "GOV"
             facts.name = country_name(sense.country) if sense.country else None
+
+    def _citizenship(self, mention: Mention) -> Mention:
+        """The last of demonyms in a row, "Indian American": those before it tell descent."""
+        while _is_demonym(mention.sense) and mention.end < self.end:
+            after = self.phrase.at[mention.end]
+            if after is None or not _is_demonym(after.sense) or self.phrase.gap(mention.end) != " ":
+                break
+            if self.phrase.words[mention.end].key in MINORITIES:
+                break
+            mention = after
+        return mention
 
     def _is_whole(self, mention: Mention) -> bool:
         return all(
@@ -370,6 +384,9 @@ class _Core:
         for position in range(self.first, self.end):
             word = self.phrase.words[position]
             stem, _, tail = word.key.rpartition("-")
+            if tail in OF_DESCENT and self._is_someone(position):
+                self._read_descent(word, len(stem))
+                return
             if not stem or tail not in ("led", "based", "run"):
                 continue
             cut = word._replace(end=word.start + len(stem), text=word.text[: len(stem)], key=stem)
@@ -380,6 +397,27 @@ class _Core:
                 elif sense.kind != "role":
                     facts.country = sense.country
                     facts.how = "exact" if sense.kind == "country" else "demonym"
+
+    def _is_someone(self, position: int) -> bool:
+        """Whether it is of persons: not "Mexican-American War" nor two states' officials."""
+        if self.head is None:
+            return position + 1 == self.end or " " in (self.facts.person or "")
+        sense = self.head.sense
+        return sense.person or not (sense.body or sense.sector in ("GOV", "MIL"))
+
+    def _read_descent(self, word: Word, stem: int) -> None:
+        """ "Indian-American": the last is the country; "Latin-American" has none."""
+        phrase = self.phrase
+        one, last = (
+            word._replace(start=start, end=end, text=text, key=text.lower())
+            for start, end in ((word.start, word.start + stem), (word.start + stem + 1, word.end))
+            for text in (phrase.text[start:end],)
+        )
+        first = mentions(phrase.text, [one], lower_case=phrase.lower_case)
+        if one.key not in ELSEWHERE and not (first and _is_demonym(first[0].sense)):
+            return
+        for mention in mentions(phrase.text, [last], lower_case=phrase.lower_case):
+            self.facts.country, self.facts.how = mention.sense.country, "demonym"
 
     def _read_organisation(self) -> bool:
         """Whether the sector is still to be read from the roles."""
@@ -456,6 +494,12 @@ class _Core:
             facts.name = f"{adjective(facts.country)} {facts.role.name}"
 
 
+def _is_demonym(sense: Sense) -> bool:
+    return sense.kind == "people" or (
+        sense.kind == "ambiguous" and sense.key.endswith(("n", "ns", "ese"))
+    )
+
+
 _ACTING = ("role", "organisation")
 _WHERE = ("in", "at", "from", "within", "on")
 _WHOSE = ("of", "for", "with", "to")
@@ -472,6 +516,9 @@ def _read_complement(phrase: Phrase, cut: int, end: int, facts: Facts) -> None:
     inner = read_phrase(phrase, cut + 1, stop)
     if preposition in _WHERE:
         _add_where(facts, inner, preposition)
+        return
+    official = inner.person or inner.sector in ("GOV", "MIL", "LEG")
+    if head is not None and head.key in CHILDREN and not official:
         return
     titled = head is not None and head.person and not facts.person
     if titled and inner.role is None and (inner.country or inner.organisation):
