@@ -248,7 +248,7 @@ DESCENT = [
     ("Korean Americans", "USA CVL - demonym"),
     ("African American", "USA - - demonym"),
     ("Asian-American activist", "USA SOC - demonym"),
-    ("British Pakistani man", "PAK CVL - demonym"),
+    ("British Pakistani man", "GBR CVL - demonym"),
     ("Indian-American Mara Oduya", "USA - Mara Oduya demonym"),
     # a people within the country in front
     ("American Indian leaders", "USA GOV - demonym"),

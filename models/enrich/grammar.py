@@ -138,7 +138,7 @@ OF_DESCENT = words_of("american americans canadian canadians australian australi
 # Peoples that are citizens of the country in front: "Syrian Turkmens", "American Indian".
 MINORITIES = words_of(
     "turkmen turkmens uzbek uzbeks tajik tajiks azeri azeris serb serbs croat croats khmer",
-    "indian indians",
+    "indian indians pakistani pakistanis algerian algerians",
 )
 
 # Whose country is not told by their parents': "daughter of immigrants from India".
