@@ -64,6 +64,16 @@ def test_training_refuses_leakage_before_it_starts(tmp_path: Path) -> None:
         train.run(arguments)
 
 
+def test_training_refuses_data_without_an_event(tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("")
+    parser = ArgumentParser()
+    train.add_arguments(parser)
+    arguments = parser.parse_args(["--data", str(gold), "--evaluation", str(gold)])
+    with pytest.raises(AnnotationError, match="expected events to learn"):
+        train.run(arguments)
+
+
 def test_offsets_become_words() -> None:
     text = "Rebels captured two pilots."
     example = train.prepare(
