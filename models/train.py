@@ -118,9 +118,9 @@ def run(arguments: argparse.Namespace) -> None:
     recipe = Recipe(seed=arguments.seed, epochs=arguments.epochs)
     sentences = [s for path in arguments.data for s in read_sentences(path, arguments.texts)]
     held_out = [s for path in arguments.evaluation for s in read_sentences(path, arguments.texts)]
+    refuse_leakage(sentences, held_out)
     if not any(sentence.events for sentence in sentences):
         raise AnnotationError(f"{', '.join(map(str, arguments.data))}: expected events to learn")
-    refuse_leakage(sentences, held_out)
     train(recipe, sentences, encoder_folder(), arguments.out)
 
 
