@@ -59,7 +59,7 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 _ENDS = re.compile(r"""[.!?…:;,]["'”’»)\]]*$""")
-_BULLET = re.compile(r"[•‣◦▪●*–—-]\s|\(?(?:\d{1,3}|[a-z])[.)]\s")
+_BULLET = re.compile(r"(?:[•‣◦▪●*–—-]|\(?(?:\d{1,3}|[a-z])[.)])(?:\s|\Z)")
 _WRAP_WIDTH = 120
 """Longest line, in characters, of a text whose lines were wrapped by hand or by a mailer."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import msgspec
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
@@ -25,6 +26,11 @@ from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.settings import Settings
 
 TESTS = Path(__file__).parent
+
+# The same examples in every run, so that a change is what breaks one. HYPOTHESIS=random explores.
+hypothesis.settings.register_profile("same", derandomize=True)
+hypothesis.settings.register_profile("random")
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS", "same"))
 
 RUN = (
     "import os, sys; from eventwire.streams import logs, settings, worker;"

@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eventwire.models.text import canonical, sentences
@@ -189,6 +189,7 @@ def test_sentences_are_in_order_disjoint_trimmed_and_leave_no_word_out(text: str
     assert not any(c.isalnum() for c in text[end:])
 
 
+@example("\n-", "")
 @given(NEWSLIKE, NEWSLIKE)
 def test_paragraphs_do_not_influence_each_other(first: str, second: str) -> None:
     assert (
