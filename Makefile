@@ -1,5 +1,6 @@
 # make demo   install if needed, then watch the events of a few articles arrive on a Kafka topic
 # make test   lint, types and all tests
+# make soak   every article of ../shared/feeds through the coder: 20 minutes to hours
 # make lint   lint and types only
 # make schemas  write docs/schemas anew from the record types
 # make clean  remove what was made here
@@ -17,7 +18,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv --quiet
 EXTRAS := --extra dev --extra train --extra export
 
-.PHONY: demo test lint schemas constraints clean FORCE
+.PHONY: demo test soak lint schemas constraints clean FORCE
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -25,6 +26,9 @@ demo: .venv/installed
 
 test: lint
 	@$(BIN)/python -m pytest
+
+soak: .venv/installed
+	@$(BIN)/python -m pytest -m soak tests/test_offsets.py
 
 lint: .venv/installed
 	@$(BIN)/ruff check

@@ -20,6 +20,8 @@ from eventwire.models.records import Article, Coding, ModelRef, Stats
 from eventwire.models.text import canonical
 
 FEEDS = Path(__file__).parents[2] / "shared" / "feeds"
+BATCH = 50
+"""Articles coded at a time, where a whole feed is."""
 
 
 def spans(node: Any) -> Iterator[tuple[str, int, int]]:
@@ -149,6 +151,18 @@ def sample(feed: str, count: int) -> list[Article]:
     return [msgspec.structs.replace(each, text=each.text[:6000]) for each in articles[:count]]
 
 
+def check(coder: EventCoder, articles: list[Article]) -> int:
+    """How many spans their events have, once none is astray and no event has another's id."""
+    found = 0
+    for article, coding in zip(articles, coder.code(articles), strict=True):
+        assert coding.outcome != "failed", coding.reason
+        assert astray(canonical(article.text), coding) == [], article.id
+        ids = {event.event_id for event in coding.events}
+        assert len(ids) == len(coding.events), article.id
+        found += sum(1 for _ in spans(json.loads(msgspec.json.encode(coding.events))))
+    return found
+
+
 @pytest.fixture(scope="module")
 def coder() -> EventCoder:
     try:
@@ -159,15 +173,27 @@ def coder() -> EventCoder:
 
 @pytest.mark.skipif(not FEEDS.exists(), reason="../shared/feeds is not here")
 @pytest.mark.parametrize(
-    ("feed", "count"), [("seed", 1), ("guardian", 20), ("world", 20), ("unseen", 20)]
+    ("feed", "count"),
+    [("seed", 1), ("guardian", 20), ("world", 20), ("unseen", 20), ("bbc", 10)],
 )
 def test_spans_of_real_articles_are_where_they_say(
     coder: EventCoder, feed: str, count: int
 ) -> None:
     articles = sample(feed, count)
-    codings = coder.code(articles)
-    assert len(codings) == count
-    assert sum(len(coding.events) for coding in codings) >= count
-    for article, coding in zip(articles, codings, strict=True):
-        assert coding.outcome != "failed", coding.reason
-        assert astray(canonical(article.text), coding) == [], article.id
+    assert len(articles) == count
+    assert check(coder, articles) >= count
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.skipif(not FEEDS.exists(), reason="../shared/feeds is not here")
+@pytest.mark.parametrize("feed", ["seed", "unseen", "guardian", "bbc", "world"])
+def test_spans_of_every_article_of_a_feed_are_where_they_say(
+    coder: EventCoder, feed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (FEEDS / f"{feed}.jsonl").read_bytes().splitlines()
+    articles = [msgspec.json.decode(line, type=Article) for line in lines]
+    found = sum(check(coder, articles[i : i + BATCH]) for i in range(0, len(articles), BATCH))
+    with capsys.disabled():
+        print(f"\n{feed}: {len(articles)} articles, {found} spans where they say")
+    assert found >= len(articles)
