@@ -1,27 +1,36 @@
-"""What tests of the streams share: a broker, workers on it, and eyes on every topic."""
+"""What tests of the streams share: brokers, workers on them, and eyes on every topic.
+
+Tests on Apache Kafka need it in the cache, or Maven to put it there (deploy/kafka/pom.xml), or the
+address of a Kafka that may be written to, EVENTWIRE_TEST_BROKERS; else they are skipped.
+EVENTWIRE_TEST_REQUIRE_BROKERS=1 lets every test fail that would be skipped for want of a broker.
+"""
 
 import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import hypothesis
 import msgspec
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka_cluster import Cluster, Embedded
 
-from eventwire.streams import topics
+from eventwire.streams import apache_kafka, topics
+from eventwire.streams.apache_kafka import Installation
 from eventwire.streams.clients import BrokerError
-from eventwire.streams.embedded import EmbeddedBroker, broker_command
+from eventwire.streams.embedded import broker_command
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.settings import Settings
 
@@ -38,14 +47,103 @@ RUN = (
 )
 
 
+# Taken away: eventwire itself refuses variables that it does not know.
+TEST_BROKERS = os.environ.pop("EVENTWIRE_TEST_BROKERS", "")
+BROKERS_REQUIRED = os.environ.pop("EVENTWIRE_TEST_REQUIRE_BROKERS", "") not in ("", "0")
+
+
+class Elsewhere(NamedTuple):
+    """A Kafka that runs whether we test or not: never to be broken, and it keeps what it got."""
+
+    address: str
+
+
+AnyBroker = Embedded | Cluster | Elsewhere
+
+
+def no_broker(reason: str) -> NoReturn:
+    """Skip the test, or fail it where brokers are required."""
+    if BROKERS_REQUIRED:
+        pytest.fail(f"skipped, though brokers are required: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
 @pytest.fixture(scope="session")
-def broker() -> Iterator[EmbeddedBroker]:
+def embedded_broker() -> Iterator[Embedded]:
     try:
         broker_command()
     except BrokerError as error:
-        pytest.skip(str(error))
-    with EmbeddedBroker() as running:
+        no_broker(str(error))
+    with Embedded() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def broker(embedded_broker: Embedded) -> AnyBroker:
+    """What most tests talk to. Modules whose tests are of both kinds override it, with
+    `broker_of`."""
+    return embedded_broker
+
+
+def broker_of(kind: str, request: pytest.FixtureRequest) -> AnyBroker:
+    """The shared broker of that kind, `embedded` or `kafka`: see test_worker_e2e.py."""
+    found: AnyBroker = request.getfixturevalue({"embedded": "embedded_broker"}.get(kind, kind))
+    return found
+
+
+@pytest.fixture(scope="session")
+def kafka_installation() -> Installation:
+    """Apache Kafka's jars, which Maven fetches where they are not yet, and Java."""
+    try:
+        return apache_kafka.installation()
+    except BrokerError as error:
+        if shutil.which("mvn") is None:
+            no_broker(str(error))
+    pom = TESTS.parent / "deploy" / "kafka"
+    fetch = ["mvn", "--quiet", "--batch-mode", "-f", pom, "dependency:copy-dependencies"]
+    fetched = subprocess.run(fetch, capture_output=True, text=True, check=False)
+    try:
+        return apache_kafka.installation()
+    except BrokerError as error:
+        said = (fetched.stdout + fetched.stderr).strip().splitlines()
+        no_broker(f"{error}; Maven could not: {said[0] if said else 'it said nothing'}")
+
+
+@pytest.fixture(scope="session")
+def kafka(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster | Elsewhere]:
+    """One broker of Apache Kafka, shared by all tests, or the one at EVENTWIRE_TEST_BROKERS.
+
+    Tests may pause their own, but not kill it: for that there is `new_kafka`.
+    """
+    if TEST_BROKERS:
+        yield Elsewhere(TEST_BROKERS)
+        return
+    installed = request.getfixturevalue("kafka_installation")
+    with contextlib.closing(Cluster(installed, tmp_path_factory.mktemp("kafka"))) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def new_kafka(
+    kafka_installation: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Cluster]]:
+    """Makes clusters of Apache Kafka that tests may break, gone at the end of the module.
+
+    `new_kafka(3)` has three brokers; kafka_cluster.py tells what can be done to them, and what
+    else can be given. A fixture of a module's own, with the scope of the module, saves the 7 s
+    that it takes to start; `cluster.heal()` repairs what a test has broken. 300 MB a broker.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def make(brokers: int = 1, **others: Any) -> Cluster:
+            folder = tmp_path_factory.mktemp("kafka")
+            cluster = Cluster(kafka_installation, folder, brokers, **others)
+            stack.callback(cluster.close)
+            return cluster
+
+        yield make
 
 
 class Room:
@@ -260,8 +358,8 @@ class WorkerProcess:
 
 
 @pytest.fixture
-def new_room(broker: EmbeddedBroker) -> Iterator[Callable[..., Room]]:
-    """Makes rooms by name, on settings that suit the embedded broker."""
+def new_room(broker: AnyBroker) -> Iterator[Callable[..., Room]]:
+    """Makes rooms by name, on the module's broker."""
     with contextlib.ExitStack() as stack:
 
         def make(name: str, **others: Any) -> Room:
@@ -286,9 +384,13 @@ def new_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
         worker.end()
 
 
-def room_settings(broker: EmbeddedBroker, name: str, **others: Any) -> Settings:
+def room_settings(broker: AnyBroker, name: str, **others: Any) -> Settings:
     # The embedded broker lets every member wait for half its session timeout before it joins.
     defaults: dict[str, Any] = {"session_timeout": 3.0, "heartbeat": 0.8, "partitions": 2}
+    if isinstance(broker, Elsewhere):
+        # Six seconds are the least that Kafka takes unless told otherwise.
+        defaults |= {"session_timeout": 6.0, "heartbeat": 1.5}
+        name = f"eventwire-test-{uuid.uuid4()}-{name}"
     return Settings(
         brokers=broker.address,
         topic_prefix=f"{name}.",
