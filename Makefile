@@ -16,7 +16,7 @@ FEED ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
-EXTRAS := --extra dev --extra train --extra export
+EXTRAS := --extra dev --extra train --extra export --extra sink
 
 .PHONY: demo test soak lint schemas constraints clean FORCE
 .DELETE_ON_ERROR:

@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given = _command_line(options)
         loaded = settings.load(os.environ, given)
-        logs.configure(loaded, debug=options.debug, stamped=options.command in ("worker", "broker"))
+        stamped = options.command in ("worker", "broker", "sink")
+        logs.configure(loaded, debug=options.debug, stamped=stamped)
         if options.command != "worker":  # which has a more careful way to end
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         status: int = options.run(loaded, options)
@@ -168,6 +169,16 @@ def export(loaded: Settings, options: argparse.Namespace) -> int:
         summary = export.export(export.records(loaded, feed), wanted, make(out))
     log.info("%s", summary)
     return DONE if summary.read or not summary.failed else FAILED
+
+
+def sink(loaded: Settings, options: argparse.Namespace) -> int:
+    try:
+        from eventwire.streams import sink
+    except ImportError as error:
+        raise SettingsError(
+            "it needs psycopg, which is not installed: pip install 'eventwire[sink]'"
+        ) from error
+    sink.run(loaded, options.url)
 
 
 def schema(loaded: Settings, options: argparse.Namespace) -> int:
@@ -323,10 +334,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         help="default: a sample of invented articles",
     )
 
-    sub = command(
+    command(
         broker, "Run the embedded broker, in memory, and create the topics", "topic_prefix"
-    )
-    sub.add_argument(
+    ).add_argument(
         "--port", type=int, default=9092, help="of 127.0.0.1; 0: a free one (default: 9092)"
     )
 
@@ -382,6 +392,16 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         " Exit status 0 unless FILE cannot be read (to its end) or none of its lines is an event.",
     )
     _add_export(sub)
+
+    command(
+        sink,
+        "Keep the events topic as a table in PostgreSQL, until stopped",
+        *kafka,
+        "group",
+        "sink_http_port",
+        more="The password comes from PGPASSWORD, EVENTWIRE_SINK_PASSWORD or"
+        " EVENTWIRE_SINK_PASSWORD_FILE. Makes its tables itself; docs/sink.md shows them.",
+    ).add_argument("url", metavar="postgresql://USER@HOST/DATABASE")
 
     sub = command(
         schema,

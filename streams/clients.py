@@ -56,20 +56,26 @@ def producer(settings: Settings) -> Iterator[KafkaProducer]:
             client._closed = True
 
 
-def reader(settings: Settings, topics: list[str], *, from_beginning: bool) -> KafkaConsumer:
+def reader(
+    settings: Settings, topics: list[str], *, from_beginning: bool, **others: Any
+) -> KafkaConsumer:
     """A consumer of every partition of `topics`, outside any group: it commits nothing.
 
-    Its first `poll` continues from where the topics end now, or from their beginning.
+    Its first `poll` continues from where the topics end now, or from their beginning. `others` are
+    options in kafka-python's words.
     """
     consumer = _connect(
         settings,
         lambda: KafkaConsumer(
             **client_options(settings),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest" if from_beginning else "latest",
-            allow_auto_create_topics=False,
-            max_partition_fetch_bytes=settings.output_max_bytes,
+            **{
+                "group_id": None,
+                "enable_auto_commit": False,
+                "auto_offset_reset": "earliest" if from_beginning else "latest",
+                "allow_auto_create_topics": False,
+                "max_partition_fetch_bytes": settings.output_max_bytes,
+                **others,
+            },
         ),
     )
     partitions = []

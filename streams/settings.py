@@ -163,6 +163,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http_port: Annotated[
         int, Meta(ge=0, le=65_535, description="Port of /metrics and /health; 0: a free one.")
     ] = 9464
+    sink_password: (
+        Annotated[Secret, Meta(description="PostgreSQL password of `eventwire sink`.")] | None
+    ) = None
+    sink_http_port: Annotated[
+        int,
+        Meta(ge=0, le=65_535, description="Port of the sink's /metrics; 0: a free one."),
+    ] = 9465
     progress_timeout: Annotated[
         float,
         Meta(
