@@ -1,7 +1,7 @@
 """EventCoder: articles in, codings out."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -23,6 +23,7 @@ from eventwire.models.records import (
     Coding,
     Event,
     Evidence,
+    Failing,
     ModelRef,
     Outcome,
     Participant,
@@ -34,6 +35,7 @@ from eventwire.models.records import (
     event_id,
     text_sha256,
 )
+from eventwire.models.seam import Limits
 from eventwire.models.text import Sentence
 
 log = logging.getLogger(__name__)
@@ -45,11 +47,16 @@ CHUNK = 4096
 
 
 def load_coder(
-    model: Path | str | None = None, *, precision: Precision = "auto", threads: int | None = None
+    model: Path | str | None = None,
+    *,
+    precision: Precision = "auto",
+    threads: int | None = None,
+    limits: Mapping[str, int] | None = None,
 ) -> "EventCoder":
     """The coder of a model folder (default: the model that ships with eventwire).
 
-    `precision` auto takes bfloat16 where the processor multiplies it natively. Raises WeightsError.
+    `precision` auto takes bfloat16 where the processor multiplies it natively; `limits` are the
+    fields of `seam.Limits`. Raises WeightsError.
     """
     folder = Path(model) if model else predict.DEFAULT_MODEL
     if threads:
@@ -69,7 +76,16 @@ def load_coder(
         version=version("eventwire"),
         sha256=str(weights.load_manifest(folder)["sha256"]),
     )
-    return EventCoder(predictor, reference)
+    return EventCoder(predictor, reference, Limits(**(limits or {})))
+
+
+class _OverLimit(Exception):  # noqa: N818
+    def __init__(self, failing: Failing, what: str) -> None:
+        super().__init__(what)
+        self._failing = failing
+
+    def coding(self, article: Article, canonical: str) -> Coding:
+        return _coding(article, canonical, "failed", reason=str(self), failing=self._failing)
 
 
 @dataclass(slots=True)
@@ -85,9 +101,10 @@ class _Draft:
 class EventCoder:
     """Implements `seam.Coder`; not thread-safe."""
 
-    def __init__(self, predictor: Predictor, model: ModelRef) -> None:
+    def __init__(self, predictor: Predictor, model: ModelRef, limits: Limits | None = None) -> None:
         self.model = model
         self._predictor = predictor
+        self._limits = limits or Limits()
 
     @property
     def stats(self) -> Stats:
@@ -123,7 +140,29 @@ class EventCoder:
         clock.lap("language")
         sentences = text.sentences(canonical)
         clock.lap("split")
+        try:
+            self._check(canonical, sentences)
+        except _OverLimit as over:
+            return over.coding(article, canonical)
         return _Draft(article, canonical, sentences, [])
+
+    def _check(self, canonical: str, sentences: Sequence[Sentence]) -> None:
+        limits = self._limits
+        if len(sentences) > limits.sentences:
+            raise _OverLimit(
+                "too_many_sentences",
+                f"expected at most {limits.sentences:,} sentences, got {len(sentences):,}",
+            )
+        for start, end in sentences:
+            # No token is shorter than a character: hardly a sentence has to be counted.
+            if end - start > limits.sentence_tokens:
+                (words,) = self._predictor.reader.read([canonical[start:end]])
+                if len(words.ids) > limits.sentence_tokens:
+                    raise _OverLimit(
+                        "sentence_too_long",
+                        f"expected sentences of at most {limits.sentence_tokens:,} tokens,"
+                        f" got one of {len(words.ids):,} at offset {start}",
+                    )
 
     def _predict(self, drafts: Sequence[_Draft]) -> None:
         todo = [(draft, s) for draft in drafts for s in draft.sentences]
@@ -135,17 +174,9 @@ class EventCoder:
 
     def _close(self, draft: _Draft) -> Coding:
         try:
-            if len(draft.predictions) < len(draft.sentences):
-                draft.predictions.clear()
-                self._predict([draft])
-            clock = predict.Clock(self.stats)
-            writer = _Writer(draft, self.model)
-            events = [
-                writer.event(sentence, found)
-                for sentence, predictions in zip(draft.sentences, draft.predictions, strict=True)
-                for found in predictions
-            ]
-            clock.lap("enrich")
+            events = self._events(draft)
+        except _OverLimit as over:
+            return over.coding(draft.article, draft.text)
         except Exception as error:
             log.exception("article %r failed", draft.article.id)
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -157,6 +188,26 @@ class EventCoder:
             events=events,
             sentences=len(draft.sentences),
         )
+
+    def _events(self, draft: _Draft) -> list[Event]:
+        if len(draft.predictions) < len(draft.sentences):
+            draft.predictions.clear()
+            self._predict([draft])
+        count = sum(map(len, draft.predictions))
+        if count > self._limits.events:
+            raise _OverLimit(
+                "too_many_events",
+                f"expected at most {self._limits.events:,} events, got {count:,}",
+            )
+        clock = predict.Clock(self.stats)
+        writer = _Writer(draft, self.model)
+        events = [
+            writer.event(sentence, found)
+            for sentence, predictions in zip(draft.sentences, draft.predictions, strict=True)
+            for found in predictions
+        ]
+        clock.lap("enrich")
+        return events
 
 
 class _Writer:
@@ -232,6 +283,7 @@ def _coding(
     *,
     events: list[Event] | None = None,
     reason: str | None = None,
+    failing: Failing = "coder_error",
     sentences: int = 0,
 ) -> Coding:
     return Coding(
@@ -240,5 +292,6 @@ def _coding(
         outcome=outcome,
         events=events or [],
         reason=reason,
+        failing=failing,
         sentences=sentences,
     )

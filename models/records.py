@@ -16,6 +16,7 @@ SCHEMA_VERSION = "1.0"
 
 Status = Literal["occurred", "planned", "hypothetical", "alleged", "negated"]
 Outcome = Literal["coded", "no_event", "unsupported_language", "failed"]
+Failing = Literal["coder_error", "too_many_sentences", "sentence_too_long", "too_many_events"]
 Offset = Annotated[int, Meta(ge=0)]
 Score = Annotated[float, Meta(ge=-10, le=10)]
 
@@ -213,6 +214,8 @@ class Coding(msgspec.Struct, frozen=True, kw_only=True):
     events: list[Event] = []
     reason: str | None = None
     """Why coding failed, in one line; None otherwise."""
+    failing: Failing = "coder_error"
+    """Where coding failed: what kind of reason that is."""
     sentences: int = 0
     skipped_characters: int = 0
     """Characters no model window has read (none, unless a limit cut the article)."""

@@ -135,6 +135,8 @@ class Agent:
             item.headers,
             where=item.where,
             max_bytes=self._settings.article_max_bytes,
+            max_headers=self._settings.article_max_headers,
+            max_header_bytes=self._settings.article_max_header_bytes,
         )
         self._metrics.stage("decode", time.monotonic() - began)
         if isinstance(decoded, Article):
@@ -189,7 +191,7 @@ class Agent:
         if isinstance(coding, Failure):
             self._fail(result, coding.reason, coding.message)
         elif coding.outcome == "failed":
-            self._fail(result, "coder_error", coding.reason or "no reason given")
+            self._fail(result, coding.failing, coding.reason or "no reason given")
         else:
             self._accept(result, article, coding, coding.outcome)
             if self._ledger_record(result).size > self._settings.output_max_bytes:

@@ -173,10 +173,7 @@ def build_app(
 def new_coder(settings: Settings, metrics: Metrics) -> CoderProcess:
     return CoderProcess(
         settings.coder,
-        {
-            "model": str(settings.model) if settings.model else None,
-            "threads": settings.coder_threads,
-        },
+        settings.coder_options,
         start_timeout=settings.coder_start_timeout,
         timeout=settings.coder_timeout,
         logging_settings={"log_format": settings.log_format, "log_level": settings.log_level},

@@ -45,9 +45,7 @@ def load_coder(settings: Settings) -> Coder:
         raise SettingsError(
             f"{variable('coder')}: expected module:function, got {settings.coder!r}: {error}"
         ) from error
-    coder: Coder = make(
-        model=str(settings.model) if settings.model else None, threads=settings.coder_threads
-    )
+    coder: Coder = make(**settings.coder_options)
     return coder
 
 

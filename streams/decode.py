@@ -12,6 +12,7 @@ from eventwire.models.text import canonical
 Reason = Literal[
     "empty_value",
     "too_large",
+    "too_many_headers",
     "headers_too_large",
     "not_utf8",
     "not_json",
@@ -22,6 +23,9 @@ Reason = Literal[
     "empty_field",
     "id_too_long",
     # What can still go wrong with an article that was read:
+    "too_many_sentences",
+    "sentence_too_long",
+    "too_many_events",
     "coder_error",
     "coder_crash",
     "output_too_large",
@@ -31,7 +35,7 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 MAX_ID_CHARACTERS = 512
 MAX_HEADERS = 64
 MAX_HEADER_BYTES = 65_536
-"""Of all headers of a message together, names included."""
+"""Of all headers of a message together, names included. Both unless told otherwise."""
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -50,7 +54,15 @@ class _Refused(Exception):  # noqa: N818
         self.reason = reason
 
 
-def decode(value: bytes, headers: Headers, *, where: str, max_bytes: int) -> Article | Refusal:
+def decode(
+    value: bytes,
+    headers: Headers,
+    *,
+    where: str,
+    max_bytes: int,
+    max_headers: int = MAX_HEADERS,
+    max_header_bytes: int = MAX_HEADER_BYTES,
+) -> Article | Refusal:
     """The article of a message.
 
     `where` is the message's position, as in `news.articles.v1[0] offset 1841`. Strings are
@@ -58,7 +70,8 @@ def decode(value: bytes, headers: Headers, *, where: str, max_bytes: int) -> Art
     one for one. Never raises for what a message contains.
     """
     try:
-        _check_sizes(value, headers, max_bytes)
+        _check_headers(headers, max_headers, max_header_bytes)
+        _check_size(value, max_bytes)
         article = _parse(value)
         _check_fields(article)
     except _Refused as refused:
@@ -66,19 +79,25 @@ def decode(value: bytes, headers: Headers, *, where: str, max_bytes: int) -> Art
     return article
 
 
-def _check_sizes(value: bytes, headers: Headers, max_bytes: int) -> None:
+def _check_size(value: bytes, max_bytes: int) -> None:
     if not value:
         raise _Refused("empty_value", "expected an article as JSON, got an empty value")
     if len(value) > max_bytes:
         raise _Refused("too_large", f"expected at most {max_bytes:,} bytes, got {len(value):,}")
+
+
+def _check_headers(headers: Headers, most: int, max_bytes: int) -> None:
+    if len(headers) > most:
+        raise _Refused(
+            "too_many_headers", f"expected at most {most:,} headers, got {len(headers):,}"
+        )
     size = sum(
         len(name.encode(errors="replace")) + len(content or b"") for name, content in headers
     )
-    if len(headers) > MAX_HEADERS or size > MAX_HEADER_BYTES:
+    if size > max_bytes:
         raise _Refused(
             "headers_too_large",
-            f"expected at most {MAX_HEADERS} headers of {MAX_HEADER_BYTES:,} bytes together, "
-            f"got {len(headers)} of {size:,}",
+            f"expected headers of at most {max_bytes:,} bytes together, got {size:,}",
         )
 
 

@@ -16,6 +16,8 @@ import msgspec
 from msgspec import Meta, inspect
 
 from eventwire.models.ontology import ontology
+from eventwire.models.seam import Limits
+from eventwire.streams.decode import MAX_HEADER_BYTES, MAX_HEADERS
 
 PREFIX = "EVENTWIRE_"
 
@@ -89,10 +91,41 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         ]
         | None
     ) = None
+    # Articles beyond a limit become dead letters; the description names their reason.
     article_max_bytes: Annotated[
         int,
-        Meta(ge=1_000, le=500_000_000, description="Largest record of the articles topic, bytes."),
+        Meta(
+            ge=1_000,
+            le=500_000_000,
+            description="Largest record of the articles topic, bytes (too_large).",
+        ),
     ] = 1_048_576
+    article_max_headers: Annotated[
+        int, Meta(ge=0, le=10_000, description="Most headers of an article (too_many_headers).")
+    ] = MAX_HEADERS
+    article_max_header_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="Largest headers of an article, bytes together (headers_too_large).",
+        ),
+    ] = MAX_HEADER_BYTES
+    article_max_sentences: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000, description="Most sentences of an article (too_many_sentences)."),
+    ] = Limits().sentences
+    article_max_sentence_tokens: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Longest sentence of an article, tokens (sentence_too_long).",
+        ),
+    ] = Limits().sentence_tokens
+    article_max_events: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Most events of an article (too_many_events).")
+    ] = Limits().events
     routed_types: Annotated[
         tuple[str, ...],
         Meta(description="Event types that also get a topic of their own, comma-separated."),
@@ -192,6 +225,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = "info"
 
     def __post_init__(self) -> None:
+        if not re.fullmatch(r"\w+(\.\w+)*:\w+", self.coder):
+            raise _wrong(variable("coder"), "module:function", self.coder)
         for address in self.broker_list:
             if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}", address):
                 raise _wrong(variable("brokers"), "host:port, comma-separated", self.brokers)
@@ -231,6 +266,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return [address.strip() for address in self.brokers.split(",")]
 
     @property
+    def coder_options(self) -> dict[str, Any]:
+        """Keywords that `coder` is called with."""
+        limits = Limits(
+            sentences=self.article_max_sentences,
+            sentence_tokens=self.article_max_sentence_tokens,
+            events=self.article_max_events,
+        )
+        return {
+            "model": str(self.model) if self.model else None,
+            "threads": self.coder_threads,
+            "limits": msgspec.structs.asdict(limits),
+        }
+
+    @property
     def output_max_bytes(self) -> int:
         """Largest record of the topics we write: dead letters hold an article and more."""
         return self.article_max_bytes + DEAD_LETTER_ROOM
@@ -244,7 +293,8 @@ class Explained(NamedTuple):
     value: str
     """Masked if secret; empty if unset."""
     origin: str
-    """command line, environment, default, or the file that a secret was read from."""
+    """command line, environment or default; of a secret in a file EVENTWIRE_NAME_FILE and its
+    path."""
     description: str
 
 
@@ -286,6 +336,26 @@ def description(name: str) -> str:
     return _field(name).description
 
 
+# What Kubernetes gives every container of a namespace with a Service called eventwire, or
+# eventwire-something (enableServiceLinks). Told from our own and from typos by the value as well:
+# EVENTWIRE_HTTP_PORT is ours, and tcp://10.96.0.7:9464 in it comes from a Service eventwire-http.
+_SERVICE_LINKS = tuple(
+    (re.compile(rf"EVENTWIRE(_[A-Z0-9_]+)?_{name}"), re.compile(value))
+    for name, value in (
+        (r"SERVICE_HOST", r"[0-9a-fA-F.:]+"),
+        (r"SERVICE_PORT(_[A-Z0-9_]+)?", r"\d{1,5}"),
+        (r"PORT(_\d{1,5}_(TCP|UDP|SCTP))?", r"(tcp|udp|sctp)://[0-9a-fA-F.:\[\]]+:\d{1,5}"),
+        (r"PORT_\d{1,5}_(TCP|UDP|SCTP)_PROTO", r"tcp|udp|sctp"),
+        (r"PORT_\d{1,5}_(TCP|UDP|SCTP)_PORT", r"\d{1,5}"),
+        (r"PORT_\d{1,5}_(TCP|UDP|SCTP)_ADDR", r"[0-9a-fA-F.:]+"),
+    )
+)
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    return any(n.fullmatch(name) and v.fullmatch(value) for n, v in _SERVICE_LINKS)
+
+
 def _read(
     environment: Mapping[str, str], command_line: Mapping[str, str]
 ) -> tuple[Settings, dict[str, str]]:
@@ -293,26 +363,33 @@ def _read(
     files = {f"{name}_file": name for name in names if _is_secret(name)}
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    from_file: set[str] = set()
 
     given = [
         (key.removeprefix(PREFIX).lower(), key, text, "environment")
         for key, text in environment.items()
-        if key.startswith(PREFIX)
+        if key.startswith(PREFIX) and not _is_service_link(key, text)
     ] + [(name, name, text, "command line") for name, text in command_line.items()]
     for name, said, text, origin in given:
         if name in files:
             target = files[name]
-            if target in values and origins[target] == origin:
+            if origins.get(target) == origin:
                 raise SettingsError(f"{said}: expected it or {variable(target)}, got both")
-            values[target], origins[target] = _secret_file(said, text), f"file {text}"
+            values[target] = _secret_file(said, text)
+            origins[target] = f"{variable(name)} {text}"
+            from_file.add(target)
         elif name not in names:
-            raise SettingsError(f"{said}: unknown setting{_suggestion(said, names | set(files))}")
+            near = _nearest(name, names | set(files))
+            if near and origin == "environment":
+                near = variable(near)
+            hint = f"did you mean {near}?" if near else "`eventwire config` lists all"
+            raise SettingsError(f"{said}: unknown setting; {hint}")
         elif _is_secret(name) and origin == "command line":
             raise SettingsError(
                 f"{said}: a secret is never read from an argument, which others on the machine "
                 f"can see; set {variable(name)} or {variable(name)}_FILE"
             )
-        elif origins.get(name, origin).startswith("file"):
+        elif name in from_file:
             raise SettingsError(f"{said}: expected it or {said}_FILE, got both")
         else:
             values[name], origins[name] = _parse(name, said, text), origin
@@ -325,7 +402,7 @@ def _parse(name: str, said: str, text: str) -> Any:
         return None
     parts = [part.strip() for part in text.split(",") if part.strip()]
     try:
-        return msgspec.convert(
+        value = msgspec.convert(
             parts if isinstance(kind, inspect.VarTupleType) else text,
             Settings.__annotations__[name],
             strict=False,
@@ -333,6 +410,13 @@ def _parse(name: str, said: str, text: str) -> Any:
         )
     except msgspec.ValidationError:
         raise _wrong(said, _expected(kind), text) from None
+    if isinstance(value, Path) and name.endswith("_file"):  # the coder checks its model
+        try:
+            value.open("rb").close()
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise _wrong(said, f"a file that can be read ({why})", text) from None
+    return value
 
 
 def _wrong(said: str, expected: str, got: str) -> SettingsError:
@@ -348,10 +432,10 @@ def _secret_file(said: str, path: str) -> Secret:
         raise SettingsError(f"{said}: cannot read the file {path!r}: {reason}") from None
 
 
-def _suggestion(said: str, names: set[str]) -> str:
-    known = {variable(name) for name in names} if said.startswith(PREFIX) else names
-    near = difflib.get_close_matches(said, known, n=1, cutoff=0.7)
-    return f"; did you mean {near[0]}?" if near else "; `eventwire config` lists all"
+def _nearest(name: str, names: set[str]) -> str | None:
+    """Also of a name that was written as the variable."""
+    name = name.lower().removeprefix(PREFIX.lower())
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.7)), None)
 
 
 def _expected(kind: inspect.Type) -> str:

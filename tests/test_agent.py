@@ -127,7 +127,7 @@ class World:
         for value in values:
             self.stream.feed(Message(self._offset, value, **message))
             self._offset += 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while len(self.stream.acknowledged) < self._offset and not self.task.done():
                 await asyncio.sleep(0.001)
         if self.task.done():
@@ -289,6 +289,27 @@ async def test_a_ledger_topic_that_takes_less_than_configured_does_not_stop_the_
     [coding] = world.codings()
     assert (coding.outcome, coding.event_ids) == ("coded", [])
     assert len(world.on(world.topics.events.name)) == 100
+
+
+async def test_every_limit_of_an_article_has_its_reason_in_the_dead_letter_and_the_ledger() -> None:
+    world = World(article_max_bytes=1_000, article_max_headers=2, article_max_header_bytes=50)
+    text = "They met."
+    await world.send(article("a", "x" * 1_000))
+    await world.send(article("b", text), headers=[("h", b"")] * 3)
+    await world.send(article("c", text), headers=[("h", b"x" * 50)])
+    for failing in ("too_many_sentences", "sentence_too_long", "too_many_events"):
+        await world.send(article(failing, f"OVER {failing}"))
+    await world.send(article("d", text), headers=[("h", b"x" * 24)] * 2)
+    reasons = ["too_large", "too_many_headers", "headers_too_large"]
+    reasons += ["too_many_sentences", "sentence_too_long", "too_many_events"]
+    *over, last = world.codings()
+    assert [coding.reason for coding in over] == reasons
+    assert {coding.outcome for coding in over} == {"dead_letter"}
+    assert last.outcome == "coded"
+    letters = world.on(world.topics.dead_letters.name)
+    assert [dict(r.headers)["eventwire-reason"] for r in letters] == [r.encode() for r in reasons]
+    assert all(world.counted("eventwire_dead_letters_total", reason=r) == 1 for r in reasons)
+    world.task.cancel()
 
 
 async def test_headers_of_any_length_stay_out_of_the_outputs(world: World) -> None:

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from eventwire.models import coder as coding
 from eventwire.models.coder import EventCoder
 from eventwire.models.ontology import ontology
-from eventwire.models.predict import Prediction
+from eventwire.models.predict import DEFAULT_MODEL, Prediction
 from eventwire.models.records import Article, Coding, Event, ModelRef, Stats
+from eventwire.models.seam import Limits
+from eventwire.models.words import WordReader
 
 MODEL = ModelRef(name="fake", version="1", sha256="00")
 
@@ -23,6 +25,7 @@ class Captures:
     def __init__(self) -> None:
         self.stats = Stats()
         self.calls = 0
+        self.reader: WordReader | None = None
 
     def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
         self.calls += 1
@@ -167,6 +170,46 @@ def test_unstorable_code_points_keep_their_places(coder: EventCoder) -> None:
     (event,) = code(coder, "A\0rmy captured\ud83d pilots.").events
     assert event.evidence.sentence == "A\ufffdrmy captured\ufffd pilots."
     assert event.trigger.start == 6
+
+
+@pytest.mark.parametrize(
+    ("limits", "failing", "said"),
+    [
+        (
+            {"sentences": 2},
+            "too_many_sentences",
+            "expected at most 2 sentences, got 3",
+        ),
+        (
+            {"sentence_tokens": 5},
+            "sentence_too_long",
+            "expected sentences of at most 5 tokens, got one of 6 at offset 24",
+        ),
+        ({"events": 1}, "too_many_events", "expected at most 1 events, got 2"),
+    ],
+)
+def test_an_article_over_a_limit_fails_with_the_limit_and_its_neighbours_do_not(
+    limits: dict[str, int], failing: str, said: str
+) -> None:
+    predictor = Captures()
+    predictor.reader = WordReader(DEFAULT_MODEL)
+    coder = EventCoder(predictor, MODEL, Limits(**limits))  # type: ignore[arg-type]
+    text = "Rebels captured pilots. Soldiers captured two of them. It rained."
+    over, other = coder.code(
+        [Article(id="a", text=text), Article(id="b", text="They captured it.")]
+    )
+    assert (over.outcome, over.failing, over.reason) == ("failed", failing, said)
+    assert over.events == []
+    assert (other.outcome, len(other.events)) == ("coded", 1)
+
+
+def test_an_article_at_its_limits_is_coded() -> None:
+    predictor = Captures()
+    predictor.reader = WordReader(DEFAULT_MODEL)
+    limits = Limits(sentences=2, sentence_tokens=4, events=2)
+    coder = EventCoder(predictor, MODEL, limits)  # type: ignore[arg-type]
+    coded = code(coder, "Rebels captured pilots. Soldiers captured rebels.")
+    assert (coded.outcome, len(coded.events)) == ("coded", 2)
 
 
 TEXTS = st.lists(

@@ -86,7 +86,8 @@ def test_the_coder_is_made_as_the_settings_say(tmp_path):
     settings = Settings(coder="fakes.fake_coder:load", model=tmp_path, coder_threads=3)
     coder = load_coder(settings)
     assert coder.model.version == str(tmp_path)
-    assert coder.options == {"threads": 3}
+    assert coder.options["threads"] == 3
+    assert coder.options["limits"]["events"] == settings.article_max_events
 
 
 @pytest.mark.parametrize("name", ["fakes.fake_coder", "no.such.module:load", "json:nothing"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from eventwire.models.records import Article
 from eventwire.models.text import canonical
-from eventwire.streams.decode import MAX_HEADER_BYTES, MAX_HEADERS, Refusal, decode
+from eventwire.streams.decode import Refusal, decode
 
 WHERE = "news.articles.v1[0] offset 1841"
 
@@ -73,13 +73,37 @@ def test_json_nested_too_deeply_is_refused(bomb: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers",
-    [[("h", b"")] * (MAX_HEADERS + 1), [("h", b"x" * MAX_HEADER_BYTES)], [("h" * 70_000, None)]],
+    ("headers", "reason", "said"),
+    [
+        ([("h", b"")] * 4, "too_many_headers", "expected at most 3 headers, got 4"),
+        (
+            [("h", b"x" * 100)],
+            "headers_too_large",
+            "expected headers of at most 100 bytes together, got 101",
+        ),
+        (
+            [("é" * 51, None)],
+            "headers_too_large",
+            "expected headers of at most 100 bytes together, got 102",
+        ),
+    ],
 )
 def test_too_many_or_too_large_headers_are_refused(
-    headers: list[tuple[str, bytes | None]],
+    headers: list[tuple[str, bytes | None]], reason: str, said: str
 ) -> None:
-    assert refusal(b'{"id": "a", "text": "x"}', headers).reason == "headers_too_large"
+    refused = decode(
+        b"not even read", headers, where=WHERE, max_bytes=100, max_headers=3, max_header_bytes=100
+    )
+    assert refused == Refusal(reason, f"{WHERE}: {said}")  # type: ignore[arg-type]
+
+
+def test_headers_at_their_limits_are_no_reason_to_refuse() -> None:
+    headers: list[tuple[str, bytes | None]] = [("h", b"x" * 32)] * 3
+    value = b'{"id": "a", "text": "x"}'
+    article = decode(
+        value, headers, where=WHERE, max_bytes=len(value), max_headers=3, max_header_bytes=99
+    )
+    assert article == Article(id="a", text="x")
 
 
 def test_unknown_fields_are_tolerated_even_where_no_standard_json_number() -> None:

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from eventwire.streams.settings import (
@@ -46,6 +44,50 @@ def test_an_unknown_name_without_a_near_one_points_to_config():
     assert message == "zzz: unknown setting; `eventwire config` lists all"
 
 
+@pytest.mark.parametrize("name", ["EVENTWIRE_HTTP_PORT", "eventwire_http_port", "HTTP_PORT"])
+def test_a_variable_given_as_a_name_is_refused_with_the_name(name):
+    assert refusal({}, {name: "80"}) == f"{name}: unknown setting; did you mean http_port?"
+
+
+SERVICE_LINKS = {
+    "SERVICE_HOST": "10.96.0.7",
+    "SERVICE_PORT": "9464",
+    "SERVICE_PORT_METRICS": "9464",
+    "PORT": "tcp://10.96.0.7:9464",
+    "PORT_9464_TCP": "tcp://10.96.0.7:9464",
+    "PORT_9464_TCP_PROTO": "tcp",
+    "PORT_9464_TCP_PORT": "9464",
+    "PORT_9464_TCP_ADDR": "10.96.0.7",
+    "PORT_53_UDP": "udp://[fd00::7]:53",
+    "PORT_53_UDP_PROTO": "udp",
+    "PORT_53_UDP_ADDR": "fd00::7",
+}
+
+
+@pytest.mark.parametrize("service", ["EVENTWIRE", "EVENTWIRE_WORKER", "EVENTWIRE_HTTP"])
+def test_what_kubernetes_says_of_services_is_ignored(service):
+    links = {f"{service}_{name}": value for name, value in SERVICE_LINKS.items()}
+    assert load(links) == Settings()
+    assert {setting.origin for setting in explain(links)} == {"default"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("EVENTWIRE_PORT", "9464"),
+        ("EVENTWIRE_HTP_PORT", "9464"),
+        ("EVENTWIRE_HTTP_PORTS", "tcp://10.96.0.7:9464"),
+        ("EVENTWIRE_SERVICE_HOST", "localhost"),
+        ("EVENTWIRE_SERVICE_PORT", "http"),
+        ("EVENTWIRE_PORT_9464_TCP", "9464"),
+        ("EVENTWIRE_PORT_9464_TCP_ADR", "10.96.0.7"),
+        ("EVENTWIRE_PORT_HTTP_TCP", "tcp://10.96.0.7:9464"),
+    ],
+)
+def test_what_only_looks_like_it_is_a_typo(name, value):
+    assert refusal({name: value}).startswith(f"{name}: unknown setting")
+
+
 def test_the_value_of_an_unknown_variable_is_not_shown_since_it_may_be_a_secret():
     message = refusal({"EVENTWIRE_SASL_PASWORD": "hush"})
     assert "EVENTWIRE_SASL_PASSWORD" in message
@@ -65,6 +107,16 @@ def test_the_value_of_an_unknown_variable_is_not_shown_since_it_may_be_a_secret(
         ("brokers", "kafka:9092,", "host:port, comma-separated, got 'kafka:9092,'"),
         ("group", "", "text of 1 to 200 characters, got ''"),
         ("topic_prefix", "a b", "up to 200 letters, digits, '.', '_' and '-', got 'a b'"),
+        ("coder", "foo", "module:function, got 'foo'"),
+        ("coder", "a.b:c:d", "module:function, got 'a.b:c:d'"),
+        ("coder", "a..b:c", "module:function, got 'a..b:c'"),
+        (
+            "ssl_ca_file",
+            "/nope",
+            "a file that can be read (No such file or directory), got '/nope'",
+        ),
+        ("ssl_key_file", "/", "a file that can be read (Is a directory), got '/'"),
+        ("ssl_cert_file", "a\0b", "a file that can be read (embedded null byte), got 'a\\x00b'"),
     ],
 )
 def test_a_wrong_value_is_refused_with_name_value_and_what_was_expected(name, value, expected):
@@ -102,8 +154,10 @@ def test_sasl_without_a_user_is_refused():
     )
 
 
-def test_a_client_certificate_without_its_key_is_refused():
-    message = refusal({"EVENTWIRE_SSL_CERT_FILE": "cert.pem"})
+def test_a_client_certificate_without_its_key_is_refused(tmp_path):
+    certificate = tmp_path / "cert.pem"
+    certificate.touch()
+    message = refusal({"EVENTWIRE_SSL_CERT_FILE": str(certificate)})
     assert message.endswith("EVENTWIRE_SSL_KEY_FILE: expected both or none")
 
 
@@ -164,17 +218,19 @@ def test_every_setting_is_explained_with_value_and_origin(tmp_path):
     assert explained["topic_prefix"][1:4] == ("EVENTWIRE_TOPIC_PREFIX", "test.", "environment")
     assert explained["partitions"][2:4] == ("3", "command line")
     assert explained["group"][2:4] == ("eventwire", "default")
-    assert explained["sasl_password"][2:4] == ("********", f"file {file}")
+    assert explained["sasl_password"][2:4] == ("********", f"EVENTWIRE_SASL_PASSWORD_FILE {file}")
     assert explained["sasl_user"].value == ""
 
 
-def test_a_child_process_gets_the_same_settings_from_its_environment():
+def test_a_child_process_gets_the_same_settings_from_its_environment(tmp_path):
+    authority = tmp_path / "ca.pem"
+    authority.touch()
     settings = Settings(
         brokers="a:1,b:2",
         security_protocol="SASL_SSL",
         sasl_user="alice",
         sasl_password=Secret("hush"),
-        ssl_ca_file=Path("/ca.pem"),
+        ssl_ca_file=authority,
         replication=3,
         routed_types=(),
         min_confidence=0.25,

@@ -2,7 +2,8 @@
 
 Every sentence with the word "met" is a meeting, with "captured" a capture. Words in capitals in
 the text make it misbehave: KILL ends the process, RAISE raises on the whole batch, FAIL fails the
-article, FREEZE sleeps for a minute, SLOW sleeps for a second, PRINT writes to stdout.
+article, OVER LIMIT fails it for that limit, FREEZE sleeps for a minute, SLOW sleeps for a second,
+PRINT writes to stdout.
 """
 
 import os
@@ -58,6 +59,15 @@ class FakeCoder:
         if "FAIL" in article.text:
             return Coding(
                 article_id=article.id, text_sha256=sha, outcome="failed", reason="no luck"
+            )
+        if article.text.startswith("OVER "):
+            failing: Any = article.text.removeprefix("OVER ")
+            return Coding(
+                article_id=article.id,
+                text_sha256=sha,
+                outcome="failed",
+                reason="expected at most 7, got 8",
+                failing=failing,
             )
         if article.language and not article.language.startswith("en"):
             return Coding(article_id=article.id, text_sha256=sha, outcome="unsupported_language")
