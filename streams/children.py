@@ -13,14 +13,26 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 GRACE_SECONDS = 10.0
 """From SIGTERM to SIGKILL."""
 
 
-class Child:
+class Running:
+    """What runs from its construction until `stop`, or the end of a `with`."""
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+class Child(Running):
     """A running command in a session of its own, so that Ctrl-C reaches only the parent."""
 
     def __init__(
@@ -54,8 +66,8 @@ class Child:
         """Until it ends."""
         self._process.wait()
 
-    def stop(self) -> int:
-        """SIGTERM, SIGKILL after the grace; returns the exit status."""
+    def stop(self) -> None:
+        """SIGTERM, SIGKILL after the grace."""
         if self._process.poll() is None:
             assert self._process.stdin is not None
             self._process.stdin.close()
@@ -64,18 +76,6 @@ class Child:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        return self.exit_status or 0
-
-    def __enter__(self) -> "Child":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _guard(grace: float, command: list[str]) -> int:

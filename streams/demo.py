@@ -3,26 +3,31 @@
 import contextlib
 import logging
 import sys
-import tempfile
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer
 
-from eventwire.models.records import Event
+from eventwire.models.records import Article, Event
 from eventwire.streams import clients
 from eventwire.streams.children import Child
+from eventwire.streams.dead_letters import REASON_HEADER
+from eventwire.streams.decode import Headers
 from eventwire.streams.embedded import EmbeddedBroker
 from eventwire.streams.feeds import Feed, Line
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.replay import Pacer, Unsent, replay
+from eventwire.streams.scratch import Scratch
 from eventwire.streams.settings import Settings, to_environment
-from eventwire.streams.topics import create_missing, topics
+from eventwire.streams.tail import visible
+from eventwire.streams.topics import Topics, create_missing, topics
 
 log = logging.getLogger(__name__)
 
@@ -36,21 +41,45 @@ class DemoError(Exception):
     """The demo could not go on; the message is one line."""
 
 
+class DeadLetter(NamedTuple):
+    """A message that could not be coded, as its headers tell of it."""
+
+    partition: int
+    """Where the message stood, like `offset`."""
+    offset: int
+    subject: str
+    """What `Accounts.sent_line` knows its line by."""
+    why: str
+
+
 class Accounts:
-    """What became of every message that was sent, from the ledger and from the events seen."""
+    """What became of every message that was sent, from the ledger, the events and the dead letters
+    that were seen."""
 
     def __init__(self) -> None:
         self.sent = 0
         self.unsent = 0
         """Lines too large for the topic."""
+        self._lines: defaultdict[str, list[str]] = defaultdict(list)
+        """Numbers of the lines that were sent, by the id of their article or else their place."""
         self._ledger: dict[tuple[int, int], LedgerRecord] = {}
         """By partition and offset of the message: a record that comes twice counts once."""
         self._expected: set[str] = set()
         self._seen: set[str] = set()
+        self._expected_dead: set[tuple[int, int]] = set()
+        self._seen_dead: set[tuple[int, int]] = set()
+        self._untold: list[DeadLetter] = []
+
+    def sent_line(self, line: Line) -> None:
+        self.sent += 1
+        subject = line.article.id if isinstance(line.article, Article) else line.where
+        self._lines[subject].append(_number(line.where))
 
     def coded(self, record: LedgerRecord) -> None:
         self._ledger[record.partition, record.offset] = record
         self._expected.update(record.event_ids)
+        if record.outcome == "dead_letter":
+            self._expected_dead.add((record.partition, record.offset))
 
     def arrived(self, event_id: str) -> bool:
         """False for an event that had arrived before."""
@@ -58,25 +87,47 @@ class Accounts:
         self._seen.add(event_id)
         return new
 
+    def died(self, letter: DeadLetter) -> None:
+        position = letter.partition, letter.offset
+        if position not in self._seen_dead:
+            self._seen_dead.add(position)
+            self._untold.append(letter)
+
+    def tell(self) -> Iterator[str]:
+        """A line for every dead letter since the last call; one that was quicker than the brokers'
+        word on its message has to wait for that."""
+        waiting = []
+        for letter in self._untold:
+            if numbers := self._lines.get(letter.subject):
+                # Several where articles of the feed have the same id.
+                yield f"feed line {' or '.join(numbers)}: dead letter (reason: {letter.why})"
+            else:
+                waiting.append(letter)
+        self._untold = waiting
+
     @property
     def complete(self) -> bool:
-        return len(self._ledger) >= self.sent and self._expected <= self._seen
+        return (
+            len(self._ledger) >= self.sent
+            and self._expected <= self._seen
+            and self._expected_dead <= self._seen_dead
+            and not self._untold
+        )
 
     def summary(self, seconds: float) -> str:
         outcomes = [record.outcome for record in self._ledger.values()]
         parts = [
-            f"{self.sent + self.unsent} articles",
-            f"{len(self._seen)} events",
+            counted(self.sent + self.unsent, "article"),
+            counted(len(self._seen), "event"),
             f"{outcomes.count('no_event')} without event",
-            f"{outcomes.count('dead_letter')} dead letters",
+            counted(outcomes.count("dead_letter"), "dead letter"),
         ]
-        for count, what in (
-            (outcomes.count("unsupported_language"), "not English"),
-            (outcomes.count("duplicate"), "duplicates"),
-            (self.unsent, "too large to send"),
-        ):
-            if count:
-                parts.append(f"{count} {what}")
+        if other := outcomes.count("unsupported_language"):
+            parts.append(f"{other} not English")
+        if duplicates := outcomes.count("duplicate"):
+            parts.append(counted(duplicates, "duplicate"))
+        if self.unsent:
+            parts.append(f"{self.unsent} too large to send")
         return ", ".join(parts) + f" in {seconds:.1f} s"
 
 
@@ -98,13 +149,13 @@ def demo(
         broker = stack.enter_context(EmbeddedBroker())
         local = on_embedded_broker(settings, broker.address)
         named = topics(local)
-        create_missing(local)
         log.info("broker on %s; the worker loads its model", broker.address)
         worker = stack.enter_context(_worker(local, environment, debug=debug))
+        create_missing(local)
         consumer = stack.enter_context(
             clients.reader(
                 local,
-                [named.events.name, named.codings.name],
+                [named.events.name, named.codings.name, named.dead_letters.name],
                 from_beginning=True,
             )
         )
@@ -117,10 +168,10 @@ def demo(
             if not broker.running:
                 raise DemoError(f"the embedded broker ended: {broker.last_words}")
             more = more and _send_some(sending, accounts)
-            for event in _receive(
-                consumer, named.codings.name, accounts, wait=0.0 if more else 0.1
-            ):
+            for event in _receive(consumer, named, accounts, wait=0.0 if more else 0.1):
                 show(event)
+            for line in accounts.tell():
+                log.warning("%s", line)
     return accounts.summary(time.monotonic() - began)
 
 
@@ -165,8 +216,8 @@ def _reason(log_lines: list[str]) -> str:
 def _worker(
     settings: Settings, environment: Mapping[str, str], *, debug: bool
 ) -> Iterator[_Worker]:
-    with tempfile.TemporaryDirectory(prefix="eventwire-demo-") as folder:
-        log_file = Path(folder, "worker.log")
+    with Scratch("eventwire-demo-") as scratch:
+        log_file = scratch.path / "worker.log"
         with log_file.open("wb") as file:
             child = Child(
                 # -P: what lies in the user's folder is not to be imported.
@@ -176,7 +227,7 @@ def _worker(
                 environment={
                     **{k: v for k, v in environment.items() if not k.startswith("EVENTWIRE_")},
                     **to_environment(msgspec.structs.replace(settings, log_format="json")),
-                    "TMPDIR": folder,
+                    "TMPDIR": str(scratch.path),
                 },
                 grace=WORKER_GRACE,
             )
@@ -190,21 +241,49 @@ def _send_some(sending: Iterator[Line | Unsent], accounts: Accounts) -> bool:
     for line in sent:
         if isinstance(line, Unsent):
             accounts.unsent += 1
-            log.warning("%s: not sent: %s", line.where, line.reason)
+            log.warning("feed line %s: not sent (reason: %s)", _number(line.where), line.reason)
         else:
-            accounts.sent += 1
+            accounts.sent_line(line)
     return bool(sent)
 
 
-def _receive(consumer: KafkaConsumer, codings: str, accounts: Accounts, wait: float) -> list[Event]:
+def _receive(
+    consumer: KafkaConsumer, named: Topics, accounts: Accounts, wait: float
+) -> list[Event]:
     """New events among what arrives within `wait` seconds."""
     events = []
     for records in consumer.poll(timeout_ms=int(wait * 1000)).values():
         for record in records:
-            if record.topic == codings:
+            if record.topic == named.codings.name:
                 accounts.coded(msgspec.json.decode(record.value, type=LedgerRecord))
+            elif record.topic == named.dead_letters.name:
+                accounts.died(_dead_letter(record.headers))
             elif record.value is not None:
                 event = msgspec.json.decode(record.value, type=Event)
                 if accounts.arrived(event.event_id):
                     events.append(event)
     return events
+
+
+def _dead_letter(headers: Headers) -> DeadLetter:
+    said = {name: (value or b"").decode(errors="replace") for name, value in headers}
+    topic, partition, offset, message = (
+        said[f"__connect.errors.{name}"]
+        for name in ("topic", "partition", "offset", "exception.message")
+    )
+    what = message.removeprefix(f"{topic}[{partition}] offset {offset}: ")
+    return DeadLetter(
+        int(partition),
+        int(offset),
+        subject=said["ce_id"],
+        why=visible(f"{said[REASON_HEADER]}, {what}"),
+    )
+
+
+def _number(where: str) -> str:
+    """Of a line, from its place."""
+    return where.rpartition(":")[2]
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -12,10 +12,9 @@ import tempfile
 import time
 import uuid
 from pathlib import Path
-from types import TracebackType
 
 from eventwire.streams import clients
-from eventwire.streams.children import Child
+from eventwire.streams.children import Child, Running
 from eventwire.streams.clients import BrokerError
 from eventwire.streams.settings import Settings
 
@@ -24,7 +23,7 @@ START_SECONDS = 15.0
 """Longest wait for the broker, which is ready in 0.05 s on an idle machine."""
 
 
-class EmbeddedBroker:
+class EmbeddedBroker(Running):
     """A broker on 127.0.0.1, running from construction until `stop` or the end of this process."""
 
     def __init__(self, port: int = 0) -> None:
@@ -66,17 +65,6 @@ class EmbeddedBroker:
     def stop(self) -> None:
         self._child.stop()
         self._log.close()
-
-    def __enter__(self) -> "EmbeddedBroker":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def _start(self, command: Path) -> Child:
         cluster = f"eventwire-{uuid.uuid4()}"

@@ -101,7 +101,7 @@ def line(event: Event, *, color: bool = False) -> str:
     where = f" @ {_names(event.places)}" if event.places else ""
     return "  ".join(
         [
-            paint(_DIM, _time(event)),
+            paint(_DIM, f"{_time(event):<16}"),
             paint(_BOLD, f"{visible(event.event_type):<16}"),
             f"{who} -> {whom}{where}",
             f"{visible(event.status)} {event.confidence:.2f}",
@@ -135,8 +135,10 @@ def _names(spans: Sequence[Span]) -> str:
 
 
 def _time(event: Event) -> str:
-    """When the article was published, else when the event was detected: to the minute."""
-    return visible((event.not_after or event.detected_at)[:16].replace("T", " "))
+    """When the article was published; where that is not known, when the event was `seen`."""
+    if event.not_after is None:
+        return visible(f"seen {event.detected_at[5:16].replace('T', ' ')}")
+    return visible(event.not_after[:16].replace("T", " "))
 
 
 def _evidence(event: Event) -> str:

@@ -14,8 +14,8 @@ import pytest
 from eventwire.models.records import Article
 from eventwire.streams.cli import SAMPLE_FEED
 from eventwire.streams.decode import Refusal
-from eventwire.streams.demo import Accounts, on_embedded_broker
-from eventwire.streams.feeds import open_feed, published
+from eventwire.streams.demo import Accounts, DeadLetter, on_embedded_broker
+from eventwire.streams.feeds import Line, open_feed, published
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.settings import Secret, Settings
 
@@ -38,6 +38,15 @@ def coded(offset, outcome="coded", event_ids=()):
         partition=0,
         offset=offset,
     )
+
+
+def line(number, article_id=None):
+    article = Article(id=article_id, text="t") if article_id else Refusal("not_json", "not JSON")
+    return Line(f"feed.jsonl:{number}", b"", article)
+
+
+def letter(offset, subject, why="not_json, expected JSON, got noise"):
+    return DeadLetter(partition=0, offset=offset, subject=subject, why=why)
 
 
 def test_nothing_sent_is_nothing_to_wait_for():
@@ -68,6 +77,44 @@ def test_an_event_that_comes_twice_is_new_once():
     assert [accounts.arrived("e1"), accounts.arrived("e1")] == [True, False]
 
 
+def test_a_dead_letter_is_told_once_with_its_line_and_reason():
+    accounts = Accounts()
+    accounts.sent_line(line(7))
+    for _ in range(2):  # a worker that was killed writes it again
+        accounts.died(letter(0, "feed.jsonl:7"))
+    assert list(accounts.tell()) == [
+        "feed line 7: dead letter (reason: not_json, expected JSON, got noise)"
+    ]
+    assert list(accounts.tell()) == []
+
+
+def test_a_dead_letter_that_comes_before_the_word_on_its_message_is_told_after_it():
+    accounts = Accounts()
+    accounts.died(letter(0, "a1"))
+    assert list(accounts.tell()) == []
+    accounts.sent_line(line(3, "a1"))
+    assert len(list(accounts.tell())) == 1
+
+
+def test_a_dead_letter_of_an_id_that_several_lines_have_names_them_all():
+    accounts = Accounts()
+    accounts.sent_line(line(3, "a1"))
+    accounts.sent_line(line(9, "a1"))
+    accounts.died(letter(0, "a1"))
+    assert next(accounts.tell()).startswith("feed line 3 or 9: dead letter ")
+
+
+def test_a_demo_is_not_complete_before_its_dead_letters_were_told():
+    accounts = Accounts()
+    accounts.sent_line(line(7))
+    accounts.coded(coded(0, "dead_letter"))
+    assert not accounts.complete
+    accounts.died(letter(0, "feed.jsonl:7"))
+    assert not accounts.complete
+    list(accounts.tell())
+    assert accounts.complete
+
+
 def test_the_summary_names_every_outcome_that_there_was():
     accounts = Accounts()
     accounts.sent, accounts.unsent = 5, 1
@@ -77,8 +124,18 @@ def test_the_summary_names_every_outcome_that_there_was():
     ):
         accounts.coded(coded(offset, outcome))
     assert accounts.summary(2.04) == (
-        "6 articles, 1 events, 1 without event, 1 dead letters, 1 not English, 1 duplicates,"
+        "6 articles, 1 event, 1 without event, 1 dead letter, 1 not English, 1 duplicate,"
         " 1 too large to send in 2.0 s"
+    )
+
+
+def test_the_summary_counts_in_the_plural():
+    accounts = Accounts()
+    accounts.sent = 4
+    for offset, outcome in enumerate(("dead_letter", "dead_letter", "duplicate", "duplicate")):
+        accounts.coded(coded(offset, outcome))
+    assert accounts.summary(2.0) == (
+        "4 articles, 0 events, 0 without event, 2 dead letters, 2 duplicates in 2.0 s"
     )
 
 
@@ -124,7 +181,9 @@ def test_the_sample_feed_has_many_articles_one_bad_line_and_no_two_ids_alike():
 class Demo:
     """A demo in a process of its own; whatever it starts can be found by a mark."""
 
-    def __init__(self, *arguments, coder="load"):
+    def __init__(self, *arguments, temporary, coder="load"):
+        self.temporary = temporary / "temporary"
+        self.temporary.mkdir(exist_ok=True)
         self.mark = str(uuid.uuid4())
         clean = {n: v for n, v in os.environ.items() if not n.startswith("EVENTWIRE_")}
         self.process = subprocess.Popen(
@@ -133,6 +192,7 @@ class Demo:
             | {
                 MARK: self.mark,
                 "PYTHONPATH": str(TESTS),
+                "TMPDIR": str(self.temporary),
                 "EVENTWIRE_CODER": f"fakes.fake_coder:{coder}",
             },
             stdout=subprocess.PIPE,
@@ -206,25 +266,33 @@ def test_a_demo_shows_every_event_accounts_for_every_line_and_leaves_nothing(tmp
         {"id": "a4", "text": "Ruhe.", "language": "de"},
         {"id": "a1", "text": "The ministers met in Geneva. The rebels denied it."},
         {"id": "a5", "text": "x" * 2_000_000},
+        {"id": "a6", "text": "FAIL"},
     )
-    with Demo(feed) as demo:
+    with Demo(feed, temporary=tmp_path) as demo:
         port = demo.broker_port()
         status, out, errors = demo.finish()
         assert demo.left_behind(port) == []
+    assert list(demo.temporary.iterdir()) == []
     assert status == 0, errors
     *events, summary = out
-    assert sorted(line.split()[0] for line in events) == ["2026-01-01"] * 2
+    assert [line[:16] for line in events] == ["seen 01-01 00:00"] * 2
     assert {re.split(r"\s{2,}", line)[1] for line in events} == {"meeting", "denial"}
     assert summary.startswith(
-        "6 articles, 2 events, 1 without event, 1 dead letters, 1 not English, 1 duplicates,"
+        "7 articles, 2 events, 1 without event, 2 dead letters, 1 not English, 1 duplicate,"
         " 1 too large to send in "
     )
-    assert any("feed.jsonl:7: not sent" in line for line in errors)
+    told = sorted(errors, key=lambda line: line.split()[2])
+    assert told[0].startswith(
+        "feed line 3: dead letter (reason: not_json, expected JSON, got Unterminated string"
+    )
+    assert told[1].startswith("feed line 7: not sent (reason: expected a record of at most ")
+    assert told[2] == "feed line 8: dead letter (reason: coder_error, no luck)"
+    assert len(told) == 3
 
 
 def test_two_demos_at_once_do_not_disturb_each_other(tmp_path):
     feed = written(tmp_path, {"id": "a1", "text": "The ministers met in Geneva."})
-    with Demo(feed) as one, Demo(feed) as other:
+    with Demo(feed, temporary=tmp_path) as one, Demo(feed, temporary=tmp_path) as other:
         for demo in (one, other):
             status, out, errors = demo.finish()
             assert status == 0, errors
@@ -236,7 +304,7 @@ def test_two_demos_at_once_do_not_disturb_each_other(tmp_path):
 )
 def test_a_demo_that_is_ended_by_a_signal_leaves_nothing_behind(tmp_path, number, status):
     feed = written(tmp_path, {"id": "a1", "text": "FREEZE"})
-    with Demo(feed) as demo:
+    with Demo(feed, temporary=tmp_path) as demo:
         port = demo.broker_port()
         demo.wait_for("eventwire.streams.inference")
         demo.process.send_signal(number)
@@ -244,11 +312,26 @@ def test_a_demo_that_is_ended_by_a_signal_leaves_nothing_behind(tmp_path, number
         assert demo.left_behind(port) == []
     assert ended == status
     assert (out, errors) == ([], [])
+    if number != signal.SIGKILL:
+        assert list(demo.temporary.iterdir()) == []
+
+
+def test_the_folder_of_a_demo_that_was_killed_is_removed_by_the_next(tmp_path):
+    with Demo(written(tmp_path, {"id": "a1", "text": "FREEZE"}), temporary=tmp_path) as killed:
+        port = killed.broker_port()
+        killed.wait_for("eventwire.streams.inference")
+        killed.process.kill()
+        assert killed.left_behind(port) == []
+    assert len(list(killed.temporary.iterdir())) == 1
+    with Demo(written(tmp_path, {"id": "a1", "text": "Quiet."}), temporary=tmp_path) as demo:
+        status, _, errors = demo.finish()
+    assert status == 0, errors
+    assert list(demo.temporary.iterdir()) == []
 
 
 def test_ctrl_c_to_the_whole_terminal_ends_a_demo_without_a_word(tmp_path):
     feed = written(tmp_path, {"id": "a1", "text": "FREEZE"})
-    with Demo(feed) as demo:
+    with Demo(feed, temporary=tmp_path) as demo:
         port = demo.broker_port()
         demo.wait_for("eventwire.streams.cli worker")
         os.killpg(demo.process.pid, signal.SIGINT)
@@ -259,7 +342,7 @@ def test_ctrl_c_to_the_whole_terminal_ends_a_demo_without_a_word(tmp_path):
 
 def test_a_worker_that_dies_is_told_with_its_reason(tmp_path):
     feed = written(tmp_path, {"id": "a1", "text": "Quiet."})
-    with Demo(feed, coder="fail") as demo:
+    with Demo(feed, coder="fail", temporary=tmp_path) as demo:
         port = demo.broker_port()
         status, out, errors = demo.finish()
         assert demo.left_behind(port) == []
@@ -270,7 +353,7 @@ def test_a_worker_that_dies_is_told_with_its_reason(tmp_path):
 
 
 def test_a_missing_feed_starts_nothing(tmp_path):
-    with Demo(tmp_path / "none.jsonl") as demo:
+    with Demo(tmp_path / "none.jsonl", temporary=tmp_path) as demo:
         status, out, errors = demo.finish()
     assert (status, out) == (1, [])
     assert errors == [
