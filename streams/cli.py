@@ -4,8 +4,10 @@ import argparse
 import difflib
 import logging
 import os
+import re
 import signal
 import sys
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
@@ -136,7 +138,8 @@ def tail(loaded: Settings, options: argparse.Namespace) -> int:
     wanted = tail.Filter(frozenset(options.type), frozenset(options.status), options.min_confidence)
     as_json = options.json or not sys.stdout.isatty()
     show = _event_printer()
-    for value, event in tail.tail(loaded, from_beginning=options.from_beginning):
+    since = None if options.since is None else time.time() - options.since
+    for value, event in tail.tail(loaded, from_beginning=options.from_beginning, since=since):
         if event is None:
             if not as_json and wanted == tail.Filter():  # else it may be none of those asked for
                 print(tail.retraction_line(value), flush=True)
@@ -375,13 +378,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         *kafka,
         more="For people in a terminal; as JSON lines, without retractions, into a pipe.",
     )
-    _add_filters(sub)
-    sub.add_argument("--json", action="store_true", help="JSON lines, in a terminal too")
-    sub.add_argument(
-        "--from-beginning",
-        action="store_true",
-        help="what is on the topic first, not only what is new",
-    )
+    _add_tail(sub)
 
     sub = command(
         export,
@@ -469,6 +466,23 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
         training.add_arguments(sub)
     return parser
+
+
+def _add_tail(sub: argparse.ArgumentParser) -> None:
+    _add_filters(sub)
+    sub.add_argument("--json", action="store_true", help="JSON lines, in a terminal too")
+    start = sub.add_mutually_exclusive_group()
+    start.add_argument(
+        "--since",
+        type=_duration,
+        metavar="2h",
+        help="first what has arrived in the last 2 hours (90s, 30m, 2h, 1d …), then what is new",
+    )
+    start.add_argument(
+        "--from-beginning",
+        action="store_true",
+        help="first all that is on the topic, then what is new",
+    )
 
 
 def _add_export(sub: argparse.ArgumentParser) -> None:
@@ -564,6 +578,16 @@ def _speed(text: str) -> float:
 
 def _ratio(text: str) -> float:
     return _number(text, "a number from 0 to 1", lambda value: 0 <= value <= 1)
+
+
+def _duration(text: str) -> float:
+    """Seconds."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    if not (match := re.fullmatch(r"([0-9]{1,6})([smhd])", text)):
+        raise argparse.ArgumentTypeError(
+            f"expected a number and s, m, h or d, as in 2h, got {text!r}"
+        )
+    return float(match[1]) * units[match[2]]
 
 
 def _count(text: str) -> int:

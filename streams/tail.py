@@ -1,6 +1,7 @@
 """Events as they arrive, a line each for people or as they are for programs."""
 
 import itertools
+import json
 import logging
 import re
 import time
@@ -22,10 +23,17 @@ EVIDENCE_CHARACTERS = 110
 """Of the sentence, around the trigger, in a line for people."""
 
 _BLANK = re.compile(r"\s+")
-# C0 and C1 controls, and what turns the direction of writing: a terminal would obey them.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+# What a terminal or an editor would obey instead of showing it: C0 and C1 controls, what turns the
+# direction of writing, separates lines, or is not seen (annotations, tags, a byte order mark). The
+# joiners that Persian, Hindi and emoji are written with pass.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
-_DIM, _BOLD, _PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+_PLAIN, _DIM = "\x1b[0m", "\x1b[2m"
+_BY_QUAD_CLASS = {1: "\x1b[1;32m", 2: "\x1b[1;32m", 3: "\x1b[1;33m", 4: "\x1b[1;31m"}
+"""Bold: cooperation green, conflict in words yellow, in deeds red."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +52,31 @@ class Filter:
         )
 
 
-def tail(settings: Settings, *, from_beginning: bool) -> Iterator[tuple[bytes, Event | None]]:
-    """Key or value and event of every record of the events topic, without end.
+def tail(
+    settings: Settings, *, from_beginning: bool = False, since: float | None = None
+) -> Iterator[tuple[bytes, Event | None]]:
+    """Key or value and event of every record of the events topic, without end: of those that come
+    from now on, of those since `since` (seconds since 1970) too, or of all.
 
     A retraction has no event, and its key instead of a value. Records that are not events, as
     another producer may have sent, are skipped.
     """
     topic = topics(settings).events.name
     connection = Connection(settings)
+    earliest = -1 if since is None else max(0, int(since * 1000))
     with clients.reader(settings, [topic], from_beginning=from_beginning) as consumer:
+        if since is not None:
+            found = consumer.offsets_for_times(dict.fromkeys(consumer.assignment(), earliest))
+            for partition, start in found.items():
+                if start is not None:  # else nothing has come since then: from where it ended
+                    consumer.seek(partition, start.offset)
         while True:
             arrived = consumer.poll(timeout_ms=1000)
             if not arrived:
                 connection.check()
             for record in itertools.chain.from_iterable(arrived.values()):
+                if record.timestamp < earliest:
+                    continue  # brokers find a batch, and times need not rise
                 if record.value is None:
                     yield record.key or b"", None
                     continue
@@ -102,7 +121,7 @@ def line(event: Event, *, color: bool = False) -> str:
     return "  ".join(
         [
             paint(_DIM, f"{_time(event):<16}"),
-            paint(_BOLD, f"{visible(event.event_type):<16}"),
+            paint(_BY_QUAD_CLASS[event.quad_class], f"{visible(event.event_type):<16}"),
             f"{who} -> {whom}{where}",
             f"{visible(event.status)} {event.confidence:.2f}",
             paint(_DIM, f"“{_evidence(event)}”"),
@@ -122,12 +141,11 @@ def visible(text: str) -> str:
 def harmless_json(value: bytes) -> str:
     """JSON of the same meaning on one line, without controls that JSON may leave as they are."""
     compact = msgspec.json.encode(msgspec.json.decode(value)).decode()
-    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", compact)
+    return _CONTROL.sub(lambda match: json.dumps(match[0])[1:-1], compact)
 
 
 def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
+    return match[0].encode("unicode_escape").decode()
 
 
 def _names(spans: Sequence[Span]) -> str:

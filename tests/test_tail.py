@@ -1,5 +1,9 @@
 import json
 import re
+import sys
+import threading
+import time
+import unicodedata
 
 import msgspec
 import pytest
@@ -14,7 +18,7 @@ from eventwire.models.records import (
     Plover,
     Span,
 )
-from eventwire.streams import clients, topics
+from eventwire.streams import cli, clients, topics
 from eventwire.streams.settings import Settings
 from eventwire.streams.tail import (
     EVIDENCE_CHARACTERS,
@@ -69,13 +73,25 @@ def test_a_line_tells_time_type_who_whom_where_status_confidence_and_evidence():
     ]
 
 
-def test_without_a_time_of_publication_the_time_of_detection_stands():
-    assert line(event(not_after=None)).startswith("2025-03-04 00:00")
+def test_where_the_time_of_publication_is_not_known_the_line_says_when_the_event_was_seen():
+    assert line(event(not_after=None)).startswith("seen 03-04 00:00  shelling")
+
+
+@pytest.mark.parametrize("not_after", ["2025-03-03T07:40:00Z", "2025-03-03", "soon", None])
+def test_whatever_the_time_is_the_types_stand_below_each_other(not_after):
+    assert line(event(not_after=not_after)).index("shelling") == 18
 
 
 def test_colour_is_added_only_where_asked_for():
     assert "\x1b[" in line(event(), color=True)
     assert "\x1b" not in line(event())
+
+
+def test_colours_tell_cooperation_from_conflict_in_words_and_in_deeds():
+    shown = [line(event(quad_class=quad), color=True) for quad in (1, 2, 3, 4)]
+    colours = [re.search(r"\x1b\[1;(\d+)mshelling", one).group(1) for one in shown]
+    assert colours[0] == colours[1]
+    assert len(set(colours)) == 3
 
 
 @pytest.mark.parametrize(
@@ -86,6 +102,10 @@ def test_colour_is_added_only_where_asked_for():
         ("a\x07b", r"a\x07b"),
         ("a\r\n\tb", "a b"),
         ("\u202eevil", r"\u202eevil"),
+        ("\u2066evil\u2069\u061c", r"\u2066evil\u2069\u061c"),
+        ("ad\u200bmin\xad\ufeff", r"ad\u200bmin\xad\ufeff"),
+        ("\U000e0041hidden", r"\U000e0041hidden"),
+        ("می\u200cخواهم 👩\u200d🚒", "می\u200cخواهم 👩\u200d🚒"),
         ("naïve – “quoted” 中文 🙂", "naïve – “quoted” 中文 🙂"),
     ],
 )
@@ -93,18 +113,34 @@ def test_what_a_terminal_would_obey_is_made_visible(hostile, shown):
     assert visible(hostile) == shown
 
 
+DIRECTIONS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+OBEYED = [
+    letter
+    for letter in map(chr, range(sys.maxunicode + 1))
+    if unicodedata.category(letter) in {"Cc", "Zl", "Zp"}
+    or unicodedata.bidirectional(letter) in DIRECTIONS
+]
+
+
+@pytest.mark.parametrize("show", [visible, lambda text: harmless_json(json.dumps(text).encode())])
+def test_no_control_and_no_override_of_direction_that_unicode_has_is_left(show):
+    assert len(OBEYED) == 76
+    assert not set(show("".join(OBEYED))) & set(OBEYED)
+
+
 def test_no_field_of_a_record_reaches_the_terminal_raw():
-    evil = "\x1b]0;owned\x07\n"
+    evil = "\x1b]0;owned\x07\n\u202e\x9b"
     sentence = f"{evil} Rebels shelled {evil} Aden"
-    fields = {"status": evil, "event_type": evil, "not_after": evil}
-    shown = line(event(sentence, actor=evil, **fields))
-    assert not re.search(r"[\x00-\x1f\x7f-\x9f]", shown)
+    fields = {"status": evil, "event_type": evil}
+    for where in ({"not_after": evil}, {"not_after": None, "detected_at": f"2025-{evil}"}):
+        shown = line(event(sentence, actor=evil, **fields | where))
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202e]", shown)
 
 
 def test_json_lines_carry_no_control_character_and_mean_the_same():
-    value = msgspec.json.encode(event("Rebels \x9b31m\x7f\u202e shelled Aden"))
+    value = msgspec.json.encode(event("Rebels \x9b31m\x7f\u202e\U000e0041 shelled Aden"))
     shown = harmless_json(value)
-    assert not re.search("[\x00-\x1f\x7f-\x9f\u202e]", shown)
+    assert not re.search("[\x00-\x1f\x7f-\x9f\u202e\U000e0041]", shown)
     assert json.loads(shown) == json.loads(value)
 
 
@@ -172,3 +208,61 @@ def test_tail_yields_events_and_retractions_and_skips_what_is_neither(broker):
     arriving = tail(settings, from_beginning=True)
     assert [next(arriving), next(arriving)] == [(value, event()), (b"e1", None)]
     arriving.close()
+
+
+def test_tail_since_a_time_begins_with_what_has_come_since_then(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="since.", partitions=2)
+    topics.create_missing(settings)
+    with clients.producer(settings) as producer:
+
+        def send(partition, key):
+            producer.send(
+                "since.politics.events.v1", None, key=key.encode(), partition=partition
+            ).get(10)
+
+        for partition in (0, 0, 1):
+            send(partition, "before")
+        time.sleep(1.5)
+        began = time.time()
+        time.sleep(0.1)
+        send(0, "after")  # nothing after on the other partition
+        arriving = tail(settings, since=began)
+        assert next(arriving) == (b"after", None)
+        send(1, "new")
+        assert next(arriving) == (b"new", None)
+        arriving.close()
+
+
+def test_tail_since_a_long_time_ago_begins_with_all(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="ages.", partitions=1)
+    topics.create_missing(settings)
+    with clients.producer(settings) as producer:
+        producer.send("ages.politics.events.v1", None, key=b"e1").get(10)
+    arriving = tail(settings, since=-1e12)
+    assert next(arriving) == (b"e1", None)
+    arriving.close()
+
+
+def test_tail_shows_what_is_new_only_unless_asked_for_more(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="new.", partitions=1)
+    topics.create_missing(settings)
+    with clients.producer(settings) as producer:
+        producer.send("new.politics.events.v1", None, key=b"before").get(10)
+        arriving = tail(settings)
+        seen = []
+        reading = threading.Thread(target=lambda: seen.append(next(arriving)))
+        reading.start()
+        deadline = time.monotonic() + 30
+        while reading.is_alive() and time.monotonic() < deadline:
+            producer.send("new.politics.events.v1", None, key=b"new").get(10)
+            reading.join(0.2)
+    assert seen == [(b"new", None)]
+    arriving.close()
+
+
+@pytest.mark.parametrize("text", ["2", "h", "2 h", "-2h", "2w", "٣h"])
+def test_a_since_that_is_no_duration_is_refused_with_an_example(text, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["tail", f"--since={text}"])
+    assert ended.value.code == cli.MISUSED
+    assert f"expected a number and s, m, h or d, as in 2h, got {text!r}" in capsys.readouterr().err
