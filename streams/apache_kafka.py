@@ -170,9 +170,11 @@ class Node:
             return log.read()
 
     def _format(self) -> None:
-        arguments = ["format", "--cluster-id", self._cluster_id, "--config", self._properties]
+        options = ("--cluster-id", self._cluster_id, *self._format_options)
         done = subprocess.run(
-            self._command("kafka.tools.StorageTool", *arguments, *self._format_options),
+            self._command(
+                "kafka.tools.StorageTool", "format", "--config", self._properties, *options
+            ),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -28,11 +28,6 @@ def one(new_kafka: NewKafka) -> Cluster:
     return new_kafka()
 
 
-@pytest.fixture(scope="module")
-def three(new_kafka: NewKafka) -> Cluster:
-    return new_kafka(3)
-
-
 def create(cluster: Cluster, topic: str) -> None:
     with clients.admin(Settings(brokers=cluster.address)) as admin:
         admin.create_topics({topic: {"num_partitions": 1}})
@@ -61,19 +56,18 @@ def test_the_version_is_the_one_that_maven_fetches() -> None:
     assert pom.findtext("{*}version") == apache_kafka.VERSION
 
 
-@pytest.mark.parametrize("how", ["kill", "stop"])
-def test_a_broker_that_was_ended_comes_back_with_its_data(one: Cluster, how: str) -> None:
-    create(one, how)
-    send(one, how, b"before")
+def test_a_killed_broker_comes_back_where_it_was_with_its_data(one: Cluster) -> None:
+    create(one, "kept")
+    send(one, "kept", b"before")
     address = one.address
-    getattr(one.brokers[0], how)()
+    one.brokers[0].kill()
     assert not one.brokers[0].running
     with pytest.raises(BrokerError, match="cannot reach Kafka"):
         clients.greet(Settings(brokers=address))
     one.brokers[0].start()
     assert one.address == address
-    send(one, how, b"after")
-    assert values(one, how, 2) == [b"before", b"after"]
+    send(one, "kept", b"after")
+    assert values(one, "kept", 2) == [b"before", b"after"]
 
 
 def test_a_paused_broker_is_silent_until_it_is_resumed(one: Cluster) -> None:
@@ -89,27 +83,13 @@ def test_a_paused_broker_is_silent_until_it_is_resumed(one: Cluster) -> None:
     assert values(one, "paused", 2) == [b"1", b"2"]
 
 
-def test_two_of_three_brokers_go_on_and_the_third_catches_up(three: Cluster) -> None:
+def test_two_of_three_brokers_go_on_without_the_third(new_kafka: NewKafka) -> None:
+    three = new_kafka(3)
     create(three, "replicated")
     send(three, "replicated", b"all")
     three.brokers[0].kill()
     send(three, "replicated", b"two")
-    three.heal()
-    assert all(broker.running for broker in three.brokers)
-    # Once the first is in sync again, one of the others is not missed.
-    deadline = time.monotonic() + 60
-    while in_sync(three, "replicated") < 3:
-        assert time.monotonic() < deadline, "the third broker did not catch up"
-        time.sleep(0.2)
-    three.brokers[1].kill()
-    send(three, "replicated", b"others")
-    assert values(three, "replicated", 3) == [b"all", b"two", b"others"]
-
-
-def in_sync(cluster: Cluster, topic: str) -> int:
-    with clients.admin(Settings(brokers=cluster.address)) as admin:
-        [described] = admin.describe_topics([topic])
-        return len(described["partitions"][0]["isr_nodes"])
+    assert values(three, "replicated", 2) == [b"all", b"two"]
 
 
 def test_a_killed_test_run_leaves_no_broker_behind(

@@ -10,16 +10,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Room, WorkerProcess, room_settings
+from conftest import AnyBroker, Elsewhere, Room, WorkerProcess, broker_of, room_settings
 
 from eventwire.streams.embedded import EmbeddedBroker
 
 NewRoom = Callable[..., Room]
 NewWorker = Callable[..., WorkerProcess]
 
+# Where the broker plays no part, one is enough.
+on_one_broker = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
+
+
+@pytest.fixture(scope="module", params=["embedded", "kafka"])
+def broker(request: pytest.FixtureRequest) -> AnyBroker:
+    return broker_of(request.param, request)
+
 
 @pytest.fixture(scope="module")
-def room(broker: EmbeddedBroker) -> Iterator[Room]:
+def room(broker: AnyBroker) -> Iterator[Room]:
     shared = Room(room_settings(broker, "e2e", article_max_bytes=200_000))
     yield shared
     shared.close()
@@ -261,14 +269,15 @@ def test_http_answers_get_only(worker: WorkerProcess) -> None:
 
 
 def test_the_worker_goes_on_after_the_broker_was_away(
-    broker: EmbeddedBroker, room: Room, worker: WorkerProcess
+    broker: AnyBroker, room: Room, worker: WorkerProcess
 ) -> None:
-    tansu = _broker_pid(broker)
-    os.kill(tansu, signal.SIGSTOP)
+    if isinstance(broker, Elsewhere):
+        pytest.skip("the broker of EVENTWIRE_TEST_BROKERS is not to be paused")
+    broker.pause()
     try:
         time.sleep(4)  # longer than the session timeout
     finally:
-        os.kill(tansu, signal.SIGCONT)
+        broker.resume()
     assert room.ledger_of(room.send_article("after-pause", "They met."), 40).outcome == "coded"
     assert worker.process.poll() is None
 
@@ -288,6 +297,7 @@ def test_sigterm_finishes_the_batch_at_hand_and_exits_with_zero(
     assert room.committed(0) == 1
 
 
+@on_one_broker
 def test_a_second_signal_ends_at_once_with_130(new_room: NewRoom, new_worker: NewWorker) -> None:
     room = new_room("twice", partitions=1)
     worker = new_worker(room)
@@ -330,6 +340,7 @@ def test_a_killed_worker_loses_nothing_and_its_coder_dies_with_it(
     assert len(room.events()) == len(texts)
 
 
+@on_one_broker
 def test_a_taken_port_is_named_in_one_line_before_joining_the_group(
     new_room: NewRoom, new_worker: NewWorker
 ) -> None:
@@ -343,6 +354,7 @@ def test_a_taken_port_is_named_in_one_line_before_joining_the_group(
     assert "--http-port" in line
 
 
+@on_one_broker
 def test_a_model_that_cannot_be_loaded_is_told_in_one_line(
     new_room: NewRoom, new_worker: NewWorker
 ) -> None:
@@ -352,6 +364,7 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_line(
     assert line.endswith("model.safetensors: expected 24,117,248 bytes, got 134")
 
 
+@on_one_broker
 def test_a_worker_does_not_outlive_its_agent(
     new_room: NewRoom, new_worker: NewWorker, tmp_path: Path
 ) -> None:
@@ -382,17 +395,6 @@ def test_with_the_broker_dead_the_worker_exits_within_its_deadline(
     began = time.monotonic()
     assert worker.wait(10) == 0
     assert time.monotonic() - began < 6
-
-
-def _broker_pid(broker: EmbeddedBroker) -> int:
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if command.split(b"\0")[0].endswith(b"/tansu") and broker.address.encode() in command:
-            return int(process.name)
-    raise AssertionError("no process of the broker")
 
 
 def _ends(pid: int) -> bool:
