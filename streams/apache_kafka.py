@@ -13,16 +13,15 @@ import re
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
-from eventwire.streams.children import Child
+from eventwire.streams.children import Child, Running
 from eventwire.streams.clients import BrokerError
+from eventwire.streams.scratch import Scratch
 
 VERSION = "4.4.0"
 """As in deploy/kafka/pom.xml."""
@@ -47,24 +46,25 @@ class Installation(NamedTuple):
     """Folder of the jars."""
 
 
-class Kafka:
+class Kafka(Running):
     """A broker of its own, running from construction until `stop` or the end of this process."""
 
     def __init__(self) -> None:
         """Raises BrokerError where there is no Kafka, or it does not start."""
-        self._folder = tempfile.TemporaryDirectory(prefix="eventwire-kafka-")
+        kafka = installation()
         ports = dict(zip(("PLAINTEXT", "CONTROLLER"), free_ports(2), strict=True))
         self.address = f"{HOST}:{ports['PLAINTEXT']}"
+        self._scratch = Scratch("eventwire-kafka-")
+        self._node = Node(
+            kafka,
+            self._scratch.path,
+            properties(1, ports, {1: ports["CONTROLLER"]}),
+            grace=0.2,  # it has nothing to keep
+        )
         try:
-            self._node = Node(
-                installation(),
-                Path(self._folder.name),
-                properties(1, ports, {1: ports["CONTROLLER"]}),
-                grace=0.2,  # it has nothing to keep
-            )
             self._node.start()
         except BaseException:
-            self._folder.cleanup()
+            self.stop()
             raise
 
     @property
@@ -77,18 +77,7 @@ class Kafka:
 
     def stop(self) -> None:
         self._node.stop()
-        self._folder.cleanup()
-
-    def __enter__(self) -> "Kafka":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.stop()
+        self._scratch.stop()
 
 
 class Node:

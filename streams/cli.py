@@ -87,7 +87,14 @@ def demo(loaded: Settings, options: argparse.Namespace) -> int:
 
     with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
         show = _event_printer()
-        summary = demo.demo(loaded, feed, environment=os.environ, show=show, debug=options.debug)
+        summary = demo.demo(
+            loaded,
+            feed,
+            environment=os.environ,
+            show=show,
+            broker_kind=options.broker,
+            debug=options.debug,
+        )
     print(summary)
     return DONE
 
@@ -335,6 +342,12 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         default=str(SAMPLE_FEED),
         metavar="FEED",
         help="default: a sample of invented articles",
+    )
+    sub.add_argument(
+        "--broker",
+        choices=("embedded", "kafka"),
+        default="embedded",
+        help="kafka: Apache Kafka, from the jars of deploy/kafka (default: embedded)",
     )
 
     command(

@@ -17,6 +17,7 @@ from kafka import KafkaConsumer
 
 from eventwire.models.records import Article, Event
 from eventwire.streams import clients
+from eventwire.streams.apache_kafka import Kafka
 from eventwire.streams.children import Child
 from eventwire.streams.dead_letters import REASON_HEADER
 from eventwire.streams.decode import Headers
@@ -35,6 +36,8 @@ SENT_AT_ONCE = 100
 """Lines sent between two looks at what has arrived."""
 WORKER_GRACE = 8.0
 """Seconds from asking the worker to stop to killing it: nothing of a demo has to be kept."""
+
+BROKERS: dict[str, type[EmbeddedBroker | Kafka]] = {"embedded": EmbeddedBroker, "kafka": Kafka}
 
 
 class DemoError(Exception):
@@ -137,16 +140,17 @@ def demo(
     *,
     environment: Mapping[str, str],
     show: Callable[[Event], None],
+    broker_kind: str = "embedded",
     debug: bool = False,
 ) -> str:
     """Run all lines of `feed` through a broker and a worker of its own; returns the summary.
 
-    `show` gets every event once, as it arrives. Raises DemoError, BrokerError or FeedError; in
-    every case, an interruption included, nothing is left running.
+    `broker_kind` is one of BROKERS. `show` gets every event once, as it arrives. Raises DemoError,
+    BrokerError or FeedError; in every case, an interruption included, nothing is left running.
     """
     began = time.monotonic()
     with ExitStack() as stack:
-        broker = stack.enter_context(EmbeddedBroker())
+        broker = stack.enter_context(BROKERS[broker_kind]())
         local = on_embedded_broker(settings, broker.address)
         named = topics(local)
         log.info("broker on %s; the worker loads its model", broker.address)
@@ -166,7 +170,7 @@ def demo(
         while more or not accounts.complete:
             worker.check()
             if not broker.running:
-                raise DemoError(f"the embedded broker ended: {broker.last_words}")
+                raise DemoError(f"the broker ended: {broker.last_words}")
             more = more and _send_some(sending, accounts)
             for event in _receive(consumer, named, accounts, wait=0.0 if more else 0.1):
                 show(event)

@@ -256,7 +256,12 @@ def written(tmp_path, *articles):
     return path
 
 
-def test_a_demo_shows_every_event_accounts_for_every_line_and_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("kind", ["embedded", "kafka"])
+def test_a_demo_shows_every_event_accounts_for_every_line_and_leaves_nothing(
+    tmp_path, kind, request
+):
+    if kind == "kafka":
+        request.getfixturevalue("kafka_installation")
     feed = written(
         tmp_path,
         {"id": "a1", "text": "The ministers met in Geneva. The rebels denied it."},
@@ -268,7 +273,7 @@ def test_a_demo_shows_every_event_accounts_for_every_line_and_leaves_nothing(tmp
         {"id": "a5", "text": "x" * 2_000_000},
         {"id": "a6", "text": "FAIL"},
     )
-    with Demo(feed, temporary=tmp_path) as demo:
+    with Demo(feed, "--broker", kind, temporary=tmp_path) as demo:
         port = demo.broker_port()
         status, out, errors = demo.finish()
         assert demo.left_behind(port) == []
@@ -288,6 +293,17 @@ def test_a_demo_shows_every_event_accounts_for_every_line_and_leaves_nothing(tmp
     assert told[1].startswith("feed line 7: not sent (reason: expected a record of at most ")
     assert told[2] == "feed line 8: dead letter (reason: coder_error, no luck)"
     assert len(told) == 3
+
+
+def test_a_demo_on_a_kafka_that_is_not_there_says_so_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    feed = written(tmp_path, {"id": "a1", "text": "The ministers met in Geneva."})
+    with Demo(feed, "--broker", "kafka", temporary=tmp_path) as demo:
+        status, out, [line] = demo.finish()
+    assert (status, out) == (1, [])
+    assert line.startswith(f"eventwire demo: no Apache Kafka in {tmp_path}/eventwire/kafka-")
+    assert "`mvn -f deploy/kafka dependency:copy-dependencies`" in line
+    assert list(demo.temporary.iterdir()) == []
 
 
 def test_two_demos_at_once_do_not_disturb_each_other(tmp_path):
