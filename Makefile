@@ -8,11 +8,11 @@
 # PYTHON=python3.12        the interpreter, 3.11 or newer
 # TORCH_BACKEND=cpu        torch without CUDA; auto: for this machine's GPU; index: as the package
 #                          index has it, which on Linux brings 2.5 GB of CUDA libraries
-# FEED=articles.jsonl      what the demo replays
+# FEED="my articles.jsonl" what the demo replays; - is stdin
 
 PYTHON ?= python3
 TORCH_BACKEND ?= cpu
-FEED ?=
+export FEED ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
@@ -21,8 +21,8 @@ EXTRAS := --extra dev --extra train --extra export --extra sink
 .PHONY: demo test soak lint schemas constraints clean FORCE
 .DELETE_ON_ERROR:
 
-demo: .venv/installed
-	@$(BIN)/eventwire demo $(FEED)
+demo: .venv/compiled
+	@$(BIN)/eventwire demo $${FEED:+"$$FEED"}
 
 test: lint
 	@$(BIN)/python -m pytest
@@ -54,6 +54,14 @@ constraints: .venv/installed
 .venv/files: .venv/dependencies FORCE
 	@find models streams -type f ! -path '*/__pycache__/*' | LC_ALL=C sort > $@.now
 	@cmp -s $@.now $@ || cp $@.now $@
+
+# uv leaves the compiling of Python to whoever imports first, and where PYTHONDONTWRITEBYTECODE is
+# set to everyone, who then waits twice as long for the first event: so it is done here, of what
+# the demo imports.
+.venv/compiled: .venv/dependencies | .venv/installed
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c \
+		'import eventwire.models.coder, eventwire.streams.demo, eventwire.streams.worker'
+	@touch $@
 
 .venv/dependencies: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("eventwire needs Python 3.11 or newer, and $(PYTHON) is %d.%d: set PYTHON" % sys.version_info[:2])'

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -158,6 +159,25 @@ def test_settings_for_another_broker_do_not_follow_to_the_embedded_one():
     )
     assert (local.sasl_user, local.sasl_password, local.replication) == (None, None, None)
     assert (local.min_confidence, local.topic_prefix) == (0.7, "mine.")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+@pytest.mark.parametrize("name", [None, "my feed.jsonl", 'it\'s "mine"; exit 1.jsonl', "-"])
+def test_make_demo_takes_a_feed_of_any_name(tmp_path, name):
+    command = tmp_path / "eventwire"
+    command.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    command.chmod(0o755)
+    done = subprocess.run(
+        ["make", "-f", TESTS.parent / "Makefile", "-o", ".venv/compiled", "demo"]
+        + [f"BIN={tmp_path}"]
+        + ([f"FEED={name}"] if name else []),
+        cwd=tmp_path,
+        env={n: v for n, v in os.environ.items() if not n.startswith("MAKE") and n != "FEED"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["demo"] + ([name] if name else [])
 
 
 # ------------------------------------------------------------------------------- the sample feed
