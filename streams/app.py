@@ -52,6 +52,7 @@ class App(faust.App):
     articles: Agent
     failure: BaseException | None = None
     """What ended the agent or one of Faust's services."""
+    leaving = False
 
     @cached_property
     def flow_control(self) -> faust_fixes.FlowControl:
@@ -84,13 +85,16 @@ class App(faust.App):
         self.failure = self.failure or error
         self._crash(error)
 
-    async def leave(self, *, finish: bool) -> None:
-        """Leave the group; with `finish` after the batch at hand is done and committed."""
-        # Faust's own waiting is for all messages that were read, also those never begun.
-        self.conf.stream_wait_empty = False
-        if finish:
-            await self.articles.drain()
-            await self.commit({self.topic_names.articles.name})
+    async def finish(self) -> None:
+        """Begin nothing more; the batch at hand is then done and committed."""
+        await self.articles.drain()
+        await self.commit({self.topic_names.articles.name})
+
+    async def leave(self) -> None:
+        """Leave the group. What was begun and is not done will be read again."""
+        self.leaving = True
+        if self._consumer is not None:
+            cast(faust_fixes.Consumer, self._consumer).leaving = True
         await self.stop()
 
     def positions(self) -> list[Partition]:
@@ -105,6 +109,7 @@ class App(faust.App):
                     committed=consumer.committed(tp),
                     start=consumer.first(tp),
                     read_up_to=consumer.read_up_to(tp),
+                    told=consumer.told(tp),
                     # Read last: a commit that came before it cannot lie beyond it.
                     end=consumer.highwater(tp),
                 )
@@ -164,6 +169,9 @@ def build_app(
     async def process(stream: Any) -> None:
         try:
             await app.articles.process(stream)
+        except asyncio.CancelledError:
+            if not app.leaving:  # else Faust would call that a crash
+                raise
         except Exception as error:  # noqa: BLE001 - a worker must not outlive its agent
             app.fail(error)
 

@@ -13,11 +13,21 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.errors import KafkaError, KafkaTimeoutError, SaslAuthenticationFailedError
+from kafka.errors import (
+    AuthorizationError,
+    GroupAuthorizationFailedError,
+    KafkaConnectionError,
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+)
 
 from eventwire.streams.settings import Settings, variable
 
 Client = TypeVar("Client")
+
+
+log = logging.getLogger(__name__)
 
 
 class BrokerError(Exception):
@@ -62,11 +72,12 @@ def reader(
     """A consumer of every partition of `topics`, outside any group: it commits nothing.
 
     Its first `poll` continues from where the topics end now, or from their beginning. `others` are
-    options in kafka-python's words.
+    options in kafka-python's words. Raises BrokerError, and so does the consumer's `poll`.
     """
     consumer = _connect(
         settings,
-        lambda: KafkaConsumer(
+        lambda: _Reader(
+            settings,
             **client_options(settings),
             **{
                 "group_id": None,
@@ -95,9 +106,51 @@ def reader(
     return consumer
 
 
-def missing_topic(settings: Settings, topic: str) -> BrokerError:
+class _Reader(KafkaConsumer):  # type: ignore[misc]
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+
+    def poll(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().poll(*args, **kwargs)
+        except AuthorizationError as error:
+            raise forbidden(self._settings, f"read {self._topics}") from error
+        except KafkaError as error:
+            raise BrokerError(f"cannot read from {self._settings.brokers}: {error}") from error
+
+    @property
+    def _topics(self) -> str:
+        return ", ".join(sorted({partition.topic for partition in self.assignment()}))
+
+
+def check_group(settings: Settings) -> None:
+    """Raises BrokerError where the user may not read as the workers' group.
+
+    The worker would never learn of it: Faust asks for records, and for errors, only of partitions
+    that it was given.
+    """
+    with admin(settings) as client:
+        try:
+            client.list_group_offsets(settings.group)
+        except GroupAuthorizationFailedError as error:
+            raise forbidden(settings, f"read as group {settings.group}") from error
+        except KafkaError as error:  # passes, or the worker meets it too
+            log.debug("group %s: %s", settings.group, error)
+
+
+def forbidden(settings: Settings, what: str) -> BrokerError:
+    user = f"user {settings.sasl_user!r}" if settings.sasl_user else "this client"
     return BrokerError(
-        f"topic {topic} does not exist on {settings.brokers}: `eventwire topics` creates it"
+        f"Kafka at {settings.brokers} does not let {user} {what}:"
+        " docs/security.md lists the permissions that eventwire needs"
+    )
+
+
+def missing_topic(settings: Settings, topic: str) -> BrokerError:
+    hidden = f", or user {settings.sasl_user!r} may not see it" if settings.sasl_user else ""
+    return BrokerError(
+        f"topic {topic} does not exist on {settings.brokers}{hidden}: `eventwire topics` creates it"
         f" (its prefix comes from {variable('topic_prefix')})"
     )
 
@@ -106,11 +159,14 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
     """The TLS context, None where the protocol has no TLS; raises BrokerError."""
     if not settings.security_protocol.endswith("SSL"):
         return None
-    said = variable("ssl_ca_file")
+    said = f"{variable('ssl_ca_file')}: expected certificates (PEM), got {settings.ssl_ca_file}"
     try:
         context = ssl.create_default_context(cafile=settings.ssl_ca_file)
         if settings.ssl_cert_file is not None:
-            said = f"{variable('ssl_cert_file')}, {variable('ssl_key_file')}"
+            said = (
+                f"{variable('ssl_cert_file')}, {variable('ssl_key_file')}: expected a certificate"
+                f" and its key (PEM), got {settings.ssl_cert_file} and {settings.ssl_key_file}"
+            )
             password = settings.ssl_key_password
             context.load_cert_chain(
                 settings.ssl_cert_file,
@@ -119,7 +175,7 @@ def ssl_context(settings: Settings) -> ssl.SSLContext | None:
                 password=password.reveal() if password else "",
             )
     except (OSError, ssl.SSLError) as error:
-        raise BrokerError(f"{said}: expected PEM files that match: {error}") from error
+        raise BrokerError(f"{said}: {_words(error)}") from error
     return context
 
 
@@ -163,11 +219,10 @@ def greet(settings: Settings) -> None:
     deadline = time.monotonic() + settings.connect_timeout
     reason: Exception = TimeoutError()
     for address in settings.broker_list:
-        host, _, port = address.rpartition(":")
-        host = host.strip("[]")
+        host, port = host_and_port(address)
         seconds = max(deadline - time.monotonic(), 0.1)
         try:
-            with socket.create_connection((host, int(port)), timeout=seconds) as plain:
+            with socket.create_connection((host, port), timeout=seconds) as plain:
                 _shake_hands(settings, context, plain, host)
         except (OSError, OverflowError) as error:
             reason = error
@@ -178,6 +233,12 @@ def greet(settings: Settings) -> None:
         f"cannot reach Kafka at {settings.brokers}: {why};"
         f" set {variable('brokers')} or --brokers, or start one with `eventwire broker`"
     ) from reason
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Of one of `Settings.broker_list`."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _shake_hands(
@@ -198,7 +259,10 @@ def _shake_hands(
 
 def _refusal(settings: Settings, failures: list[Exception]) -> str:
     """Why brokers that accept connections gave no metadata."""
-    if settings.security_protocol.startswith("SASL"):
+    # Kafka closes the connection behind its refusal, which then is not always read.
+    refusals = KafkaConnectionError, SaslAuthenticationFailedError
+    refused = any(isinstance(failure, refusals) for failure in failures)
+    if refused and settings.security_protocol.startswith("SASL"):
         told = [_words(f) for f in failures if isinstance(f, SaslAuthenticationFailedError)]
         return (
             f"Kafka at {settings.brokers} did not let user {settings.sasl_user!r} in"

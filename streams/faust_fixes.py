@@ -40,10 +40,20 @@ class FlowControl(FlowControlEvent):
 class Consumer(driver.Consumer):
     """Commits up to the first fetched offset that is not acknowledged."""
 
+    leaving = False
+    """Set before it is stopped: what was read and not begun is then not waited for."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._fetched: defaultdict[TP, deque[int]] = defaultdict(deque)
         self._first: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def wait_empty(self) -> None:
+        if not self.leaving:
+            await super().wait_empty()
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         records = await super()._getmany(active_partitions, timeout)
@@ -67,6 +77,12 @@ class Consumer(driver.Consumer):
         assignment = reader._subscription.subscription.assignment
         state = assignment.state_value(TopicPartition(*partition))
         return cast(int, state.position) if state and state.has_valid_position else None
+
+    def told(self, partition: TP) -> int | None:
+        """When the partition's broker last answered a fetch, if only that nothing is new."""
+        reader = self._thread._consumer
+        timestamp = reader.last_poll_timestamp(TopicPartition(*partition)) if reader else None
+        return cast(int | None, timestamp)
 
     def first(self, partition: TP) -> int | None:
         """Where reading the partition started, None before anything was read."""
@@ -115,6 +131,12 @@ class Consumer(driver.Consumer):
         await super()._seek(partition, offset)
 
 
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
+        """Mode prints a traceback; the worker tells in a line why the app has crashed."""
+        log.debug(msg.format(*fmt), exc_info=True)
+
+
 class Transport(driver.Transport):
     Consumer = Consumer
 
@@ -124,6 +146,8 @@ def check() -> None:
     overridden = {
         FlowControlEvent: ("resume", "is_active"),
         driver.Consumer: (
+            "_new_consumer_thread",
+            "wait_empty",
             "_getmany",
             "_new_offset",
             "_add_gap",
@@ -132,6 +156,7 @@ def check() -> None:
             "_seek",
         ),
         ConsumerThread: ("getmany", "seek_to_committed"),
+        driver.AIOKafkaConsumerThread: ("on_crash",),
         driver.Transport: ("Consumer",),
     }
     for owner, names in overridden.items():

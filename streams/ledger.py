@@ -15,9 +15,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from eventwire.models.records import Article, ModelRef, text_sha256
+from eventwire.streams.clients import BrokerError
 from eventwire.streams.outputs import LedgerRecord
 
 log = logging.getLogger(__name__)
@@ -129,6 +130,11 @@ class Ledger:
                 reading, assignment = set(self._unread), self._assignments
                 try:
                     await self._read(reading)
+                except TopicAuthorizationFailedError as error:
+                    raise BrokerError(
+                        f"{self._topic}: this worker may not read it:"
+                        " docs/security.md lists the permissions that eventwire needs"
+                    ) from error
                 except KafkaError as error:
                     log.warning("%s: cannot be read (%s), trying again", self._topic, error)
                     await asyncio.sleep(RETRY_SECONDS)

@@ -23,7 +23,15 @@ QUIET = {
 }
 """Least levels of libraries, unless everything is asked for with debug."""
 
-REPEAT_SECONDS = 10.0
+LOST_CONNECTION = (
+    "NodeNotReadyError",
+    "KafkaConnectionError",
+    "KafkaTimeoutError",
+    "RequestTimedOutError",
+    "CoordinatorNotAvailableError",
+    "Unable to update metadata",
+    "Heartbeat session expired",
+)
 
 
 def configure(
@@ -35,28 +43,37 @@ def configure(
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if settings.log_format == "json" else _text(stamped))
-    handler.addFilter(_Sparing())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.DEBUG if debug else settings.log_level.upper())
+    if root.level > logging.DEBUG:
+        handler.addFilter(_Sparing())
     for name, level in QUIET.items():
         quiet = root.level > logging.DEBUG
         logging.getLogger(name).setLevel(max(level, root.level) if quiet else logging.NOTSET)
 
 
 class _Sparing(logging.Filter):
-    """Lets the same words of aiokafka through every ten seconds: with brokers away it repeats
-    them several times a second."""
+    """Drops what Faust and aiokafka say of lost connections and crashes, but to who debugs.
+
+    With brokers away each part of aiokafka reports it for itself, several times a second;
+    `outage` says it once. Which broker it is that cannot be reached, that is worth a line a minute.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not record.name.startswith("aiokafka") or record.levelno == logging.DEBUG:
-            return True
         words = str(record.msg)
-        if record.created - self._last.get(words, float("-inf")) < REPEAT_SECONDS:
+        if words.startswith("Crashed reason"):
+            return False  # each of Faust's services repeats it; the worker tells why it ends
+        if not record.name.startswith("aiokafka"):
+            return True
+        which = words.startswith("Unable connect to node")
+        if not which and any(sign in record.getMessage() for sign in LOST_CONNECTION):
+            return False
+        if record.created - self._last.get(words, float("-inf")) < (60.0 if which else 10.0):
             return False
         self._last[words] = record.created
         return True

@@ -41,6 +41,8 @@ class Partition(NamedTuple):
     end: int | None
     read_up_to: int | None = None
     """The position, where all that was read is committed: behind the markers of a transaction."""
+    told: int | None = None
+    """When the broker told the end, in milliseconds; only serves to be compared."""
 
     @property
     def lag(self) -> int | None:
@@ -94,6 +96,8 @@ class Metrics:
         self._model = Gauge(
             "model_info", "The model that codes, always 1", ["name", "version", "sha256"], **into
         )
+        self._kafka = Gauge("kafka_answers", "1 while Kafka answers, 0 while it is lost", **into)
+        self._kafka.set(1)
         self._ledger_limit = Gauge("ledger_entries_limit", "Articles the ledger can hold", **into)
         self._ledger = Gauge("ledger_entries", "Articles the ledger remembers", **into)
         self._start_at_zero()
@@ -159,6 +163,9 @@ class Metrics:
     def model(self, model: ModelRef) -> None:
         self._model.clear()
         self._model.labels(model.name, model.version, model.sha256).set(1)
+
+    def kafka(self, *, answers: bool) -> None:
+        self._kafka.set(answers)
 
     def ledger(self, entries: Callable[[], int], limit: int) -> None:
         self._ledger.set_function(entries)

@@ -6,7 +6,12 @@ from typing import NamedTuple
 
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from kafka.errors import (
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from eventwire.streams import clients
 from eventwire.streams.clients import BrokerError
@@ -100,7 +105,7 @@ def create_missing(settings: Settings) -> list[Existing]:
             if name not in before
         }
         if missing:
-            _create(admin, missing)
+            _create(settings, admin, missing)
         partitions = _partitions(admin, list(wanted))
         policies = _cleanup_policies(admin, list(wanted))
     _same_partitions(settings, partitions)
@@ -119,12 +124,16 @@ def expect(settings: Settings, topic: Topic) -> None:
             raise clients.missing_topic(settings, topic.name)
 
 
-def _create(admin: KafkaAdminClient, missing: dict[str, dict[str, object]]) -> None:
+def _create(
+    settings: Settings, admin: KafkaAdminClient, missing: dict[str, dict[str, object]]
+) -> None:
     try:
         answer = admin.create_topics(missing, raise_errors=False)
         for topic in answer["topics"]:
             error = for_code(topic["error_code"])
             # Two workers or demos may start at once: whoever comes second finds it made.
+            if error is TopicAuthorizationFailedError:
+                raise clients.forbidden(settings, f"see or create topic {topic['name']}")
             if topic["error_code"] and error is not TopicAlreadyExistsError:
                 reason = topic.get("error_message") or error.description or error.__name__
                 raise BrokerError(f"cannot create topic {topic['name']}: {reason}")

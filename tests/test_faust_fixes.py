@@ -1,3 +1,4 @@
+import asyncio
 from collections import deque
 from typing import Any
 
@@ -152,13 +153,21 @@ async def test_bookkeeping_does_not_grow_with_what_was_done() -> None:
     assert not consumer._fetched[ARTICLES]
 
 
+async def test_a_consumer_that_leaves_does_not_wait_for_what_was_never_begun() -> None:
+    consumer = Offline()
+    await consumer.fetch(1, 2)
+    consumer.leaving = True
+    async with asyncio.timeout(1):
+        await consumer.wait_empty()
+
+
 def test_the_installed_faust_has_what_is_overridden() -> None:
     faust_fixes.check()
 
 
 def test_a_faust_without_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "Consumer", type("Consumer", (), {}))
-    with pytest.raises(RuntimeError, match=r"expected .*Consumer\._getmany"):
+    with pytest.raises(RuntimeError, match=r"expected .*\.Consumer\.\w+, which"):
         faust_fixes.check()
 
 

@@ -59,6 +59,34 @@ def test_libraries_are_quiet_unless_all_is_asked_for(configure: Configure) -> No
     assert "chatter" in buffer.getvalue()
 
 
+def test_lost_connections_are_for_the_outage_to_tell_and_all_else_is_not(
+    configure: Configure,
+) -> None:
+    log = logging.getLogger("aiokafka.consumer.fetcher")
+
+    def report() -> None:
+        log.error("Failed fetch messages from %s: %s", 1, "NodeNotReadyError: not ready")
+        log.error("Unable to update metadata from %s", [1])
+        log.error("Unable connect to node with id %s: %s", 1, "Connect call failed")
+        log.error("Unable connect to node with id %s: %s", 1, "Connect call failed")
+        log.error("Failed fetch messages from %s: %s", 1, "TopicAuthorizationFailedError")
+
+    buffer = configure()
+    report()
+    node, refused = buffer.getvalue().splitlines()
+    assert node.endswith("Unable connect to node with id 1: Connect call failed")
+    assert refused.endswith("TopicAuthorizationFailedError")
+    buffer = configure(log_level="debug")
+    report()
+    assert len(buffer.getvalue().splitlines()) == 5
+
+
+def test_what_crashes_in_faust_is_for_the_worker_to_tell(configure: Configure) -> None:
+    buffer = configure()
+    logging.getLogger("eventwire.streams.app").error("Crashed reason=%r", ValueError("x"))
+    assert buffer.getvalue() == ""
+
+
 def test_what_aiokafka_repeats_is_told_once_in_a_while(configure: Configure) -> None:
     buffer = configure()
     for port in range(50):

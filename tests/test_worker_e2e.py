@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 from conftest import AnyBroker, Elsewhere, Room, WorkerProcess, broker_of, room_settings
 
-from eventwire.streams.embedded import EmbeddedBroker
-
 NewRoom = Callable[..., Room]
 NewWorker = Callable[..., WorkerProcess]
 
@@ -380,21 +378,6 @@ def test_a_worker_does_not_outlive_its_agent(
     assert "coder fakes.fake_coder:load_once: [Errno 17] File exists" in worker.logged
     assert "Traceback" not in worker.logged
     assert room.committed(0) is None
-
-
-def test_with_the_broker_dead_the_worker_exits_within_its_deadline(
-    new_worker: NewWorker,
-) -> None:
-    with EmbeddedBroker() as own:
-        room = Room(room_settings(own, "dead", partitions=1))
-        worker = new_worker(room, EVENTWIRE_SHUTDOWN_TIMEOUT="3")
-        worker.wait_until_ready()
-        room.ledger_of(room.send_article("before", "They met."))
-        room.close()
-    worker.signal(signal.SIGTERM)
-    began = time.monotonic()
-    assert worker.wait(10) == 0
-    assert time.monotonic() - began < 6
 
 
 def _ends(pid: int) -> bool:
