@@ -16,7 +16,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel, PreTrainedConfig, PreTrainedModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+)
 
 from eventwire.models import weights
 from eventwire.models.corpus import ROLES
@@ -66,6 +73,9 @@ class Pieces:
     """(batch, words) index of each word's last piece; 0 for padding."""
     word_mask: Tensor
     """(batch, words) True for words, False for padding."""
+
+    def to(self, device: str | torch.device) -> "Pieces":
+        return Pieces(**{name: tensor.to(device) for name, tensor in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -179,6 +189,19 @@ def distances(trigger_words: Tensor) -> Tensor:
     return (before + after).clamp(-REACH, REACH) + REACH
 
 
+ENCODERS = ("bert", "mpnet")
+CASES = 3
+
+
+def _encoder(stored: dict[str, Any]) -> BertModel | MPNetModel:
+    """MiniLM is a BERT; MPNet is the teacher of training."""
+    if stored.pop("model_type", "bert") == "mpnet":
+        return MPNetModel(MPNetConfig(**stored), add_pooling_layer=False)
+    config = BertConfig(**stored, type_vocab_size=CASES)
+    config._attn_implementation = "sdpa"
+    return BertModel(config, add_pooling_layer=False)
+
+
 class EventNetwork(PreTrainedModel):
     config_class = NetworkConfig
     config: NetworkConfig
@@ -187,10 +210,10 @@ class EventNetwork(PreTrainedModel):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
-        encoder = BertConfig(**config.encoder, type_vocab_size=3)
-        encoder._attn_implementation = "sdpa"
-        self.encoder = BertModel(encoder, add_pooling_layer=False)
-        width = encoder.hidden_size
+        self.encoder = _encoder(dict(config.encoder))
+        width: int = self.encoder.config.hidden_size
+        if isinstance(self.encoder, MPNetModel):
+            self.case = nn.Embedding(CASES, width)
         self.triggers = nn.Sequential(
             nn.Dropout(config.dropout),
             nn.Linear(width, width),
@@ -203,27 +226,45 @@ class EventNetwork(PreTrainedModel):
 
     @classmethod
     def from_encoder(cls, folder: Path, config: NetworkConfig) -> "EventNetwork":
-        """A fresh network around a pretrained BERT-like encoder; `config.encoder` is filled in."""
-        base = BertModel.from_pretrained(folder, add_pooling_layer=False, dtype=torch.float32)
-        keep = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads",
-                "intermediate_size", "max_position_embeddings", "layer_norm_eps")  # fmt: skip
-        config.encoder = {name: getattr(base.config, name) for name in keep}
+        """A fresh network around a pretrained encoder; `config.encoder` is filled in.
+
+        Raises ValueError where `folder` holds neither a BERT nor an MPNet encoder.
+        """
+        stored = json.loads((folder / "config.json").read_text())
+        if stored.get("model_type") not in ENCODERS:
+            raise ValueError(f"{folder}: expected an encoder of {' or '.join(ENCODERS)}")
+        keep = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers",
+                "num_attention_heads", "intermediate_size", "max_position_embeddings",
+                "layer_norm_eps")  # fmt: skip
+        config.encoder = {name: stored[name] for name in keep}
         config.encoder["attention_probs_dropout_prob"] = 0.0
         network = cls(config)
+        base = type(network.encoder).from_pretrained(
+            folder, add_pooling_layer=False, dtype=torch.float32
+        )
         state = base.state_dict()
-        # The encoder's token types say the case of a word here; all start as the pretrained type 0.
-        name = "embeddings.token_type_embeddings.weight"
-        state[name] = state[name][:1].repeat(3, 1)
+        if isinstance(network.encoder, BertModel):
+            # The token types say the case of a word here; all start as the pretrained type 0.
+            name = "embeddings.token_type_embeddings.weight"
+            state[name] = state[name][:1].repeat(CASES, 1)
+        else:
+            nn.init.zeros_(network.case.weight)
         missing, unexpected = network.encoder.load_state_dict(state, strict=False)
         if [m for m in missing if "position_ids" not in m] or unexpected:
-            raise ValueError(f"{folder}: not a BERT encoder: missing {missing}, extra {unexpected}")
+            raise ValueError(f"{folder}: not an encoder: missing {missing}, extra {unexpected}")
         return network
 
     def encode(self, pieces: Pieces) -> Tensor:
         """Word vectors (batch, words, width)."""
-        hidden = self.encoder(
-            input_ids=pieces.ids, token_type_ids=pieces.case, attention_mask=pieces.mask
-        ).last_hidden_state
+        if isinstance(self.encoder, BertModel):
+            hidden = self.encoder(
+                input_ids=pieces.ids, token_type_ids=pieces.case, attention_mask=pieces.mask
+            ).last_hidden_state
+        else:
+            embedded = self.encoder.embeddings.word_embeddings(pieces.ids) + self.case(pieces.case)
+            hidden = self.encoder(
+                inputs_embeds=embedded, attention_mask=pieces.mask
+            ).last_hidden_state
         rows = torch.arange(len(hidden), device=hidden.device)[:, None]
         words: Tensor = (hidden[rows, pieces.first] + hidden[rows, pieces.last]) / 2
         return words
@@ -251,9 +292,12 @@ class EventNetwork(PreTrainedModel):
         """Read what `save_pretrained` wrote, in float32. Raises WeightsError."""
         folder = Path(folder)
         state = weights.load(folder)
-        config = NetworkConfig(**json.loads((folder / "config.json").read_text()))
-        network = cls(config)
-        network.load_state_dict(state)
+        config = weights.load_config(folder)
+        try:
+            network = cls(NetworkConfig(**config))
+            network.load_state_dict(state)
+        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+            raise weights.unfit(folder, error) from error
         network.train(mode=False)
         return network
 

@@ -1,7 +1,6 @@
 """Sentences in, predicted events out: batches, decoding, device and precision."""
 
 import itertools
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -12,10 +11,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from eventwire.models import weights
 from eventwire.models.corpus import ROLES, AnnotatedEvent
-from eventwire.models.network import EventNetwork, Pieces, Triggers
+from eventwire.models.network import EventNetwork, Triggers
 from eventwire.models.records import Stats, Status
-from eventwire.models.words import WordReader, Words, batches, windows
+from eventwire.models.words import TOKENIZER, WordReader, Words, batches, windows
 
 DEFAULT_MODEL = Path(__file__).with_name("event-coder-en")
 DECODING = "decoding.json"
@@ -52,9 +52,8 @@ class Decoding:
 
     @classmethod
     def load(cls, folder: Path) -> "Decoding":
-        stored = json.loads((folder / DECODING).read_text())
-        stored["calibration"] = tuple((x, y) for x, y in stored["calibration"])
-        return cls(**stored)
+        """Raises WeightsError."""
+        return weights.read(folder, DECODING, cls)
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ class Predictor:
         found: list[list[tuple[float, _Trigger, Prediction]]] = [[] for _ in sentences]
         for group in batches([len(words.ids) for words in parts], BUDGET):
             batch = [parts[i] for i in group]
-            pieces = to_device(self.reader.pieces(batch), self.device)
+            pieces = self.reader.pieces(batch).to(self.device)
             self.stats.tokens += int(sum(len(words.ids) for words in batch)) + 2 * len(batch)
             self.stats.padded_tokens += pieces.ids.numel()
             clock.lap("tokenise")
@@ -266,16 +265,14 @@ def _without_repeats(found: list[tuple[float, _Trigger, Prediction]]) -> list[Pr
     return sorted(kept, key=lambda event: event.trigger)
 
 
-def to_device(pieces: Pieces, device: str | torch.device) -> Pieces:
-    if str(device) == "cpu":
-        return pieces
-    return Pieces(**{name: tensor.to(device) for name, tensor in vars(pieces).items()})
-
-
 def load(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Predictor:
     """The predictor of a model folder. Raises WeightsError."""
     network = EventNetwork.from_pretrained(folder)
-    return Predictor(network, WordReader(folder), Decoding.load(folder), device=device, dtype=dtype)
+    try:
+        reader = WordReader(folder)
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise weights.unreadable(folder / TOKENIZER, error) from error
+    return Predictor(network, reader, Decoding.load(folder), device=device, dtype=dtype)
 
 
 def device() -> str:

@@ -10,18 +10,19 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
+import safetensors
+import safetensors.torch
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from eventwire.models import network, predict, scores
 from eventwire.models.corpus import (
     CORPUS,
-    ROLES,
     STANDOFF,
     AnnotatedSentence,
     AnnotationError,
@@ -29,9 +30,10 @@ from eventwire.models.corpus import (
     read_gold,
     read_standoff,
 )
-from eventwire.models.network import EventNetwork, NetworkConfig, Triggers
+from eventwire.models.examples import Batch, Example, collate, prepare, shuffled
+from eventwire.models.network import EventNetwork, NetworkConfig
 from eventwire.models.ontology import STATUSES, ontology
-from eventwire.models.words import TOKENIZER, WordReader, Words
+from eventwire.models.words import TOKENIZER, WordReader
 
 log = logging.getLogger(__name__)
 
@@ -59,28 +61,14 @@ class Recipe:
     lowercase: float = 0.1
     """Share of sentences shown without capitals, as some feeds come."""
     span_weight: float = 0.3
+    status_weight: float = 1.0
     longest: int = 160
     """Pieces; longer sentences are cut in training."""
+    checkpoint: int = 500
+    """Steps between two."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Trigger:
-    words: list[int]
-    type: int
-    status: int
-    inside: list[list[int]]
-    """Words of each role."""
-    begin: list[list[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A sentence with the targets the network learns."""
-
-    words: Words
-    labels: list[int]
-    """For each word 0, or 1 + event type."""
-    triggers: list[_Trigger]
+TEACHER = Recipe(epochs=3, batch=32, rate=7e-5, head_rate=5e-4, checkpoint=200)
 
 
 class LeakageError(ValueError):
@@ -109,19 +97,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="texts of stand-off annotations (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("runs/event-coder-en"), metavar="FOLDER")
-    parser.add_argument("--epochs", type=int, default=Recipe().epochs)
+    parser.add_argument(
+        "--teacher", type=Path, metavar="FOLDER",
+        help="train the large network, around the all-mpnet-base-v2 encoder in FOLDER",
+    )  # fmt: skip
+    parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=Recipe().seed)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Raises AnnotationError for a file that cannot be read, LeakageError."""
-    recipe = Recipe(seed=arguments.seed, epochs=arguments.epochs)
+    recipe = replace(TEACHER if arguments.teacher else Recipe(), seed=arguments.seed)
+    if arguments.epochs is not None:
+        recipe = replace(recipe, epochs=arguments.epochs)
     sentences = [s for path in arguments.data for s in read_sentences(path, arguments.texts)]
     held_out = [s for path in arguments.evaluation for s in read_sentences(path, arguments.texts)]
     refuse_leakage(sentences, held_out)
     if not any(sentence.events for sentence in sentences):
         raise AnnotationError(f"{', '.join(map(str, arguments.data))}: expected events to learn")
-    train(recipe, sentences, encoder_folder(), arguments.out)
+    train(recipe, sentences, arguments.teacher or encoder_folder(), arguments.out)
 
 
 def read_sentences(path: Path, texts: Path) -> list[AnnotatedSentence]:
@@ -179,14 +173,23 @@ def split(
     return parts
 
 
-def train(recipe: Recipe, sentences: Sequence[AnnotatedSentence], encoder: Path, out: Path) -> None:
-    """Writes a model folder to `out`, its log to stderr."""
+def train(
+    recipe: Recipe,
+    sentences: Sequence[AnnotatedSentence],
+    encoder: Path,
+    out: Path,
+    taught: Sequence[Example] = (),
+) -> None:
+    """Writes a model folder to `out`, its log to stderr.
+
+    A run that was stopped goes on from its last checkpoint in `out`, with the same batches but
+    other dropout. Raises ValueError where `out` has a checkpoint of another recipe.
+    """
+    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    rng = random.Random(recipe.seed)  # noqa: S311
     reader = WordReader(encoder)
     fitted, validation = split(sentences)
-    examples = [prepare(s, reader, recipe.longest) for s in fitted]
-    plain = [prepare(_lower(s), reader, recipe.longest) for s in fitted]
+    examples = [prepare(s, reader, recipe.longest) for s in fitted] + list(taught)
     config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
     model = EventNetwork.from_encoder(encoder, config).train()
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -194,23 +197,35 @@ def train(recipe: Recipe, sentences: Sequence[AnnotatedSentence], encoder: Path,
     model.encoder.set_attn_implementation("eager")
     model.to(device)
     average = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    optimizer, schedule = _optimizer(model, recipe, steps=recipe.epochs * _steps(examples, recipe))
+    an_epoch = math.ceil(len(examples) / recipe.batch)
+    optimizer, schedule = _optimizer(model, recipe, steps=recipe.epochs * an_epoch)
     status_weight = _status_weights(examples).to(device)
     low_precision = device == "cuda" or predict.fast_bfloat16()
-    log.info("%d sentences fitted, %d for validation", len(fitted), len(validation))
-    step = 0
-    for epoch in range(recipe.epochs):
+    checkpoint = Checkpoint(out / CHECKPOINT, recipe, len(examples))
+    done = checkpoint.load(model, average, optimizer)
+    for _ in range(done):
+        schedule.step()
+    log.info("%d sentences fitted, %d for validation", len(examples), len(validation))
+    for epoch in range(done // an_epoch, recipe.epochs):
         began, totals = time.perf_counter(), Counter[str]()
-        for batch in _shuffled(examples, plain, recipe, rng):
+        rng = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311
+        order = shuffled(examples, recipe.batch, recipe.lowercase, rng)
+        for step, group in enumerate(order, start=epoch * an_epoch + 1):
+            if step <= done:
+                continue
+            batch = collate(group, reader, device)
             with torch.autocast(device, torch.bfloat16, enabled=low_precision):
-                losses = _losses(model, reader, batch, status_weight, device)
-            loss = losses["trigger"] + recipe.span_weight * losses["span"] + losses["status"]
+                losses = _losses(model, batch, status_weight)
+            loss = (
+                losses["trigger"]
+                + recipe.span_weight * losses["span"]
+                + recipe.status_weight * losses["status"]
+            )
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            step += 1
             decay = min(recipe.average, step / (step + 10))
             with torch.no_grad():
                 for name, tensor in model.state_dict().items():
@@ -218,140 +233,108 @@ def train(recipe: Recipe, sentences: Sequence[AnnotatedSentence], encoder: Path,
                         average[name].lerp_(tensor, 1 - decay)
             totals.update({name: value.item() for name, value in losses.items()})
             if step % 100 == 0:
-                log.info("step %d %s", step, _means(totals, 100))
+                log.info("step %d of %d %s", step, recipe.epochs * an_epoch, _means(totals, 100))
                 totals.clear()
+            if step % recipe.checkpoint == 0:
+                checkpoint.save(model, average, optimizer, step)
         kept = _network_of(average, config)
         save(kept, encoder, out, predict.Decoding())
         log.info("epoch %d took %.0f s", epoch + 1, time.perf_counter() - began)
         _report(out, validation)
+    kept = _network_of(average, config)
+    save(kept, encoder, out, predict.Decoding())
     decoding = choose_decoding(out, validation)
     save(kept, encoder, out, decoding)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
     _report(out, validation)
+    checkpoint.path.unlink(missing_ok=True)
 
 
-def prepare(sentence: AnnotatedSentence, reader: WordReader, longest: int) -> Example:
-    """Offsets to words; a trigger that is cut off is left out."""
-    (words,) = reader.read([sentence.text])
-    count = sum(last < longest for last in words.last)
-    if count < len(words.spans):
-        end = words.last[count - 1] + 1
-        words = Words(
-            ids=words.ids[:end],
-            case=words.case[:end],
-            first=words.first[:count],
-            last=words.last[:count],
-            spans=words.spans[:count],
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All that a run needs to go on, in one safetensors file."""
+
+    path: Path
+    recipe: Recipe
+    examples: int
+
+    @property
+    def _made_by(self) -> dict[str, str]:
+        return {"recipe": json.dumps(asdict(self.recipe)), "examples": str(self.examples)}
+
+    def save(
+        self,
+        model: EventNetwork,
+        average: Mapping[str, Tensor],
+        optimizer: torch.optim.Optimizer,
+        step: int,
+    ) -> None:
+        state = {f"model {name}": tensor for name, tensor in model.state_dict().items()}
+        state |= {f"average {name}": tensor for name, tensor in average.items()}
+        for name, parameter in model.named_parameters():
+            for moment in MOMENTS:
+                state[f"{moment} {name}"] = optimizer.state[parameter][moment]
+        temporary = self.path.with_suffix(".new")
+        safetensors.torch.save_file(
+            {name: tensor.contiguous() for name, tensor in state.items()},
+            temporary,
+            metadata={**self._made_by, "step": str(step)},
         )
-    names = ontology().names
-    labels = [0] * len(words.spans)
-    triggers = []
-    for event in sentence.events:
-        type_ = names.index(event.type)
-        covered = _covered(words, event.trigger)
-        if not covered:
-            continue
-        for word in covered:
-            labels[word] = 1 + type_
-        spans = [[_covered(words, span) for span in getattr(event, role)] for role in ROLES]
-        triggers.append(
-            _Trigger(
-                words=covered,
-                type=type_,
-                status=STATUSES.index(event.status),
-                inside=[sorted({w for span in role for w in span}) for role in spans],
-                begin=[[span[0] for span in role if span] for role in spans],
-            )
-        )
-    return Example(words, labels, triggers)
+        temporary.replace(self.path)
+
+    def load(
+        self, model: EventNetwork, average: dict[str, Tensor], optimizer: torch.optim.Optimizer
+    ) -> int:
+        """The step the run had reached, 0 without a checkpoint. Raises ValueError."""
+        if not self.path.exists():
+            return 0
+        with safetensors.safe_open(self.path, "pt") as stored:
+            found = stored.metadata()
+            step = int(found.pop("step"))
+            if found != self._made_by:
+                raise ValueError(
+                    f"{self.path}: expected a checkpoint of {self._made_by}, came {found}; take it"
+                    " away to train anew"
+                )
+            state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        model.load_state_dict({name: state[f"model {name}"] for name in model.state_dict()})
+        average.update({name: state[f"average {name}"] for name in average})
+        for name, parameter in model.named_parameters():
+            moments = {moment: state[f"{moment} {name}"] for moment in MOMENTS}
+            optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+        log.info("going on from step %d", step)
+        return step
 
 
-def _covered(words: Words, span: tuple[int, int]) -> list[int]:
-    return [i for i, (s, e) in enumerate(words.spans) if s < span[1] and span[0] < e]
+CHECKPOINT = "checkpoint.safetensors"
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def _lower(sentence: AnnotatedSentence) -> AnnotatedSentence:
-    text = sentence.text.lower()
-    return (
-        AnnotatedSentence(sentence.id, text, sentence.events)
-        if len(text) == len(sentence.text)
-        else sentence
-    )
-
-
-def _losses(
-    model: EventNetwork,
-    reader: WordReader,
-    batch: Sequence[Example],
-    status_weight: Tensor,
-    device: str,
-) -> dict[str, Tensor]:
-    pieces = predict.to_device(reader.pieces([example.words for example in batch]), device)
-    shape = pieces.word_mask.shape
-    labels = torch.full(shape, -100)
-    for row, example in enumerate(batch):
-        labels[row, : len(example.labels)] = torch.tensor(example.labels)
-    vectors = model.encode(pieces)
+def _losses(model: EventNetwork, batch: Batch, status_weight: Tensor) -> dict[str, Tensor]:
+    vectors = model.encode(batch.pieces)
     logits = model.trigger_logits(vectors).float()
-    trigger = nn.functional.cross_entropy(
-        logits.flatten(0, 1), labels.flatten().to(device), reduction="sum"
-    ) / len(batch)
-    flat = [(row, t) for row, example in enumerate(batch) for t in example.triggers]
-    if not flat:
+    trigger = -(batch.labels * logits.log_softmax(-1)).sum() / len(batch.labels)
+    if not len(batch.status):
         zero = trigger.new_zeros(())
         return {"trigger": trigger, "span": zero, "status": zero}
-    marked = torch.zeros(len(flat), shape[1], dtype=torch.bool)
-    inside = torch.zeros(len(flat), shape[1], len(ROLES))
-    begin = torch.zeros_like(inside)
-    for index, (_, t) in enumerate(flat):
-        marked[index, t.words] = True
-        for role in range(len(ROLES)):
-            inside[index, t.inside[role], role] = 1
-            begin[index, t.begin[role], role] = 1
-    rows = torch.tensor([row for row, _ in flat], device=device)
-    types = torch.tensor([t.type for _, t in flat], device=device)
-    triggers = Triggers(sentence=rows, words=marked.to(device), type=types)
-    reading = model.read(vectors, pieces.word_mask, triggers)
+    reading = model.read(vectors, batch.pieces.word_mask, batch.triggers)
+    mask = batch.pieces.word_mask[batch.triggers.sentence]
+    weighted = batch.status * status_weight
     return {
         "trigger": trigger,
-        "span": network.span_loss(
-            reading, inside.to(device), begin.to(device), pieces.word_mask[rows]
-        ),
-        "status": nn.functional.cross_entropy(
-            reading.status.float(),
-            torch.tensor([t.status for _, t in flat], device=device),
-            weight=status_weight,
-        ),
+        "span": network.span_loss(reading, batch.inside, batch.begin, mask),
+        "status": -(weighted * reading.status.float().log_softmax(-1)).sum() / weighted.sum(),
     }
-
-
-def _shuffled(
-    examples: list[Example], plain: list[Example], recipe: Recipe, rng: random.Random
-) -> Iterator[list[Example]]:
-    """Batches of near lengths in random order."""
-    order = list(range(len(examples)))
-    rng.shuffle(order)
-    pool = 50 * recipe.batch
-    groups = []
-    for start in range(0, len(order), pool):
-        part = sorted(order[start : start + pool], key=lambda i: len(examples[i].words.ids))
-        groups += [part[i : i + recipe.batch] for i in range(0, len(part), recipe.batch)]
-    rng.shuffle(groups)
-    for group in groups:
-        yield [(plain if rng.random() < recipe.lowercase else examples)[i] for i in group]
-
-
-def _steps(examples: Sequence[Example], recipe: Recipe) -> int:
-    return math.ceil(len(examples) / recipe.batch)
 
 
 def _status_weights(examples: Sequence[Example]) -> Tensor:
     """Square root of inverse frequency, mean 1 over the events: rare statuses matter more."""
-    counts = Counter(t.status for example in examples for t in example.triggers)
-    weight = torch.tensor([1 / math.sqrt(max(1, counts[i])) for i in range(len(STATUSES))])
-    total = sum(counts.values())
-    mean = sum(counts[i] * weight[i].item() for i in range(len(STATUSES))) / total
-    return weight / mean
+    counts = torch.zeros(len(STATUSES))
+    for example in examples:
+        for trigger in example.triggers:
+            counts += trigger.status
+    weight = counts.clamp(min=1).rsqrt()
+    return weight / ((counts * weight).sum() / counts.sum())
 
 
 def _optimizer(

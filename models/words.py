@@ -42,9 +42,8 @@ class WordReader:
         self._tokenizer = Tokenizer.from_str((folder / TOKENIZER).read_text(encoding="utf-8"))
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
-        self.cls = self._tokenizer.token_to_id("[CLS]")
-        self.sep = self._tokenizer.token_to_id("[SEP]")
-        self.unknown = self._tokenizer.token_to_id("[UNK]")
+        opening, closing = self._tokenizer.encode("").ids
+        self.cls, self.sep = opening, closing
 
     def read(self, sentences: Sequence[str]) -> list[Words]:
         """One `Words` a sentence, of any length."""

@@ -16,6 +16,7 @@ from eventwire.models.corpus import (
     read_standoff,
 )
 from eventwire.models.scores import score
+from eventwire.models.examples import prepare
 from eventwire.models.train import LeakageError, Recipe
 from eventwire.models.words import TOKENIZER, WordReader
 
@@ -76,19 +77,19 @@ def test_training_refuses_data_without_an_event(tmp_path: Path) -> None:
 
 def test_offsets_become_words() -> None:
     text = "Rebels captured two pilots."
-    example = train.prepare(
+    example = prepare(
         sentence("a-1", text, capture(text, "Rebels", "two pilots")), reader, 99
     )
     (trigger,) = example.triggers
-    assert [bool(label) for label in example.labels] == [False, True, False, False, False]
+    assert example.labels.argmax(-1).bool().tolist() == [False, True, False, False, False]
     assert trigger.words == [1]
-    assert (trigger.inside[0], trigger.inside[1]) == ([0], [2, 3])
-    assert trigger.begin[1] == [2]
+    assert trigger.inside[:, :2].T.tolist() == [[1, 0, 0, 0, 0], [0, 0, 1, 1, 0]]
+    assert trigger.begin[:, 1].tolist() == [0, 0, 1, 0, 0]
 
 
 def test_a_trigger_beyond_the_cut_is_left_out() -> None:
     text = "The army said so and so on, and then Rebels captured two pilots."
-    example = train.prepare(sentence("a-1", text, capture(text, "Rebels", "two pilots")), reader, 5)
+    example = prepare(sentence("a-1", text, capture(text, "Rebels", "two pilots")), reader, 5)
     assert len(example.words.spans) == 5
     assert example.triggers == []
 
@@ -98,7 +99,7 @@ def test_rare_statuses_weigh_more() -> None:
     events = [capture(text, "Rebels", "pilots")] * 9 + [
         capture(text, "Rebels", "pilots", status="negated")
     ]
-    weights = train._status_weights([train.prepare(sentence("a-1", text, *events), reader, 99)])
+    weights = train._status_weights([prepare(sentence("a-1", text, *events), reader, 99)])
     assert weights[4] == pytest.approx(3 * weights[0].item())
 
 
