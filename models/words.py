@@ -1,5 +1,6 @@
 """Sentences as the network reads them: word pieces, words with offsets, windows and batches."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ WINDOW = 192
 """Pieces a window holds; 99.9 % of news sentences fit into one."""
 OVERLAP = 96
 """Pieces that neighbouring windows share: an event on a border stands whole in one of them."""
+
+GRAIN = 4
+"""Sentences are padded to a multiple of this many pieces, and batched with those of the same padded
+length. So a sentence has one shape whatever it is batched with, and its result is the same to the
+last bit: sums over its pieces are never regrouped. It is faster too, there being less padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +61,8 @@ class WordReader:
 
     def pieces(self, batch: Sequence[Words]) -> Pieces:
         """Padded tensors; [CLS] moves every piece one to the right."""
-        seq = max(len(words.ids) for words in batch) + 2
-        count = max(1, *(len(words.spans) for words in batch))
+        count = max(padded(len(words.ids)) for words in batch)
+        seq = count + 2
         ids, case, mask, first, last, word_mask = [], [], [], [], [], []
         for words in batch:
             pad, word_pad = seq - len(words.ids) - 2, count - len(words.spans)
@@ -134,13 +140,14 @@ def windows(words: Words) -> list[Words]:
             begin -= 1
 
 
+def padded(length: int) -> int:
+    return max(1, -(-length // GRAIN)) * GRAIN
+
+
 def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices grouped so that each group is of near lengths and its padded size fits `budget`."""
-    group: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if group and (len(group) + 1) * lengths[index] > budget:
-            yield group
-            group = []
-        group.append(index)
-    if group:
-        yield group
+    """Indices grouped so that each group is of one padded length and its size fits `budget`."""
+    ordered = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for length, alike in itertools.groupby(ordered, lambda index: padded(lengths[index])):
+        group = list(alike)
+        size = max(1, budget // length)
+        yield from (group[start : start + size] for start in range(0, len(group), size))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eventwire.models import predict
-from eventwire.models.words import WINDOW, WordReader, batches, case_of, windows
+from eventwire.models.words import WINDOW, WordReader, batches, case_of, padded, windows
 
 reader = WordReader(predict.DEFAULT_MODEL)
 
@@ -83,6 +83,7 @@ def test_batches_hold_every_index_once_within_the_budget(lengths: list[int], bud
     groups = list(batches(lengths, budget))
     assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
     assert all(len(group) * max(lengths[i] for i in group) <= budget for group in groups)
+    assert all(len({padded(lengths[i]) for i in group}) == 1 for group in groups)
 
 
 def test_padding_is_masked_out() -> None:
