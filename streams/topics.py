@@ -1,6 +1,6 @@
 """The topics: their names, what they are configured to be, and how they come to exist."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from kafka.errors import (
 
 from eventwire.streams import clients
 from eventwire.streams.clients import BrokerError
-from eventwire.streams.settings import Settings
+from eventwire.streams.settings import Settings, variable
 
 
 @dataclass(frozen=True)
@@ -89,15 +89,18 @@ class Existing(NamedTuple):
 def create_missing(settings: Settings) -> list[Existing]:
     """Create the topics that do not exist and wait for them; tell of all.
 
-    Topics that exist stay as they are. Raises BrokerError, also where the articles and the
-    codings do not have the same number of partitions.
+    Topics that exist stay as they are, and articles or codings that are missing get as many
+    partitions as the other has. Raises BrokerError, also where both are there with different
+    numbers.
     """
     with clients.admin(settings) as admin:
         wanted = {topic.name: topic for topic in topics(settings)}
         before = _partitions(admin, list(wanted))
+        pair = [topics(settings).articles.name, topics(settings).codings.name]
+        together = next((before[name] for name in pair if name in before), settings.partitions)
         missing = {
             name: {
-                "num_partitions": settings.partitions,
+                "num_partitions": together if name in pair else settings.partitions,
                 "replication_factor": settings.replication or -1,  # -1: the broker's default
                 "configs": topic.config,
             }
@@ -112,6 +115,30 @@ def create_missing(settings: Settings) -> list[Existing]:
     return [
         Existing(name, partitions[name], policies.get(name, ""), name in missing) for name in wanted
     ]
+
+
+def kept(settings: Settings, existing: Sequence[Existing]) -> str | None:
+    """A line for who asked for other numbers of partitions than there are; None where all is so.
+
+    Partitions are not added here, since that moves articles to other partitions than those where
+    the ledger knows them, and no worker may run meanwhile.
+    """
+    other = [topic for topic in existing if topic.partitions != settings.partitions]
+    if not other:
+        return None
+    numbers = " or ".join(str(number) for number in sorted({t.partitions for t in other}))
+    line = (
+        f"{len(other)} topics have {numbers} partitions and keep them:"
+        f" {variable('partitions')}, {settings.partitions}, is for topics that eventwire creates."
+    )
+    if min(topic.partitions for topic in other) > settings.partitions:
+        return f"{line} Kafka takes no partitions away"
+    named = topics(settings)
+    return (
+        f"{line} To add some, stop the workers, then run kafka-topics --alter --partitions"
+        f" {settings.partitions} for {named.codings.name} and for {named.articles.name};"
+        " articles that come again after that may be coded again, to the same event ids"
+    )
 
 
 def expect(settings: Settings, topic: Topic) -> None:
