@@ -13,7 +13,7 @@ from torch import Tensor
 
 from eventwire.models import weights
 from eventwire.models.corpus import ROLES, AnnotatedEvent
-from eventwire.models.network import EventNetwork, Triggers
+from eventwire.models.network import EventNetwork, Reading, Triggers
 from eventwire.models.records import Stats, Status
 from eventwire.models.words import TOKENIZER, WordReader, Words, batches, windows
 
@@ -57,7 +57,7 @@ class Decoding:
 
 
 @dataclass(frozen=True)
-class _Trigger:
+class FoundTrigger:
     """A trigger found in a window."""
 
     window: int
@@ -102,7 +102,7 @@ class Predictor:
                 parts += cut
                 owner += [index] * len(cut)
         clock.lap("tokenise")
-        found: list[list[tuple[float, _Trigger, Prediction]]] = [[] for _ in sentences]
+        found: list[list[tuple[float, FoundTrigger, Prediction]]] = [[] for _ in sentences]
         for group in batches([len(words.ids) for words in parts], BUDGET):
             batch = [parts[i] for i in group]
             pieces = self.reader.pieces(batch).to(self.device)
@@ -112,7 +112,7 @@ class Predictor:
             vectors = self.network.encode(pieces)
             probabilities = self.network.trigger_logits(vectors).float().softmax(-1).cpu()
             clock.lap("encode")
-            triggers = self._triggers(probabilities, pieces.word_mask.cpu())
+            triggers = self.triggers(probabilities, pieces.word_mask.cpu())
             if triggers:
                 texts = [sentences[owner[index]] for index in group]
                 events = self._read(vectors, pieces.word_mask, triggers, batch, texts)
@@ -123,11 +123,11 @@ class Predictor:
         self.stats.sentences += len(sentences)
         return [_without_repeats(events) for events in found]
 
-    def _triggers(self, probabilities: Tensor, word_mask: Tensor) -> list[_Trigger]:
+    def triggers(self, probabilities: Tensor, word_mask: Tensor) -> list[FoundTrigger]:
         """`probabilities` (batch, words, 1 + types), `word_mask` (batch, words)."""
         event = (1 - probabilities[..., 0]) * word_mask
         kind = probabilities[..., 1:].argmax(-1)
-        triggers: list[_Trigger] = []
+        triggers: list[FoundTrigger] = []
         taken = -1, -1
         for row, word in (event > self.decoding.threshold).nonzero().tolist():
             if row == taken[0] and word <= taken[1]:
@@ -146,21 +146,17 @@ class Predictor:
                 last += 1
             taken = row, last
             score = max(of_type[first : last + 1])
-            triggers.append(_Trigger(window=row, words=(first, last), type=type_, score=score))
+            triggers.append(FoundTrigger(window=row, words=(first, last), type=type_, score=score))
         return triggers
 
-    def _read(
-        self,
-        vectors: Tensor,
-        word_mask: Tensor,
-        triggers: list[_Trigger],
-        batch: list[Words],
-        texts: list[str],
-    ) -> list[Prediction]:
+    def reading(
+        self, vectors: Tensor, word_mask: Tensor, triggers: Sequence[FoundTrigger]
+    ) -> Reading:
+        """`vectors` (batch, words, width), `word_mask` (batch, words); at least one trigger."""
         marked = torch.zeros(len(triggers), vectors.shape[1], dtype=torch.bool)
         for row, trigger in enumerate(triggers):
             marked[row, trigger.words[0] : trigger.words[1] + 1] = True
-        reading = self.network.read(
+        return self.network.read(
             vectors,
             word_mask,
             Triggers(
@@ -169,6 +165,16 @@ class Predictor:
                 type=torch.tensor([t.type for t in triggers], device=self.device),
             ),
         )
+
+    def _read(
+        self,
+        vectors: Tensor,
+        word_mask: Tensor,
+        triggers: list[FoundTrigger],
+        batch: list[Words],
+        texts: list[str],
+    ) -> list[Prediction]:
+        reading = self.reading(vectors, word_mask, triggers)
         inside = (reading.inside > 0).cpu().transpose(1, 2).tolist()
         begin = (reading.begin > 0).cpu().transpose(1, 2).tolist()
         status = reading.status.float().argmax(-1).tolist()
@@ -250,12 +256,12 @@ def _trimmed(text: str, run: list[tuple[int, int]]) -> tuple[int, int] | None:
     return (run[first][0], run[last - 1][1]) if first < last else None
 
 
-def _margin(trigger: _Trigger, words: Words) -> float:
+def _margin(trigger: FoundTrigger, words: Words) -> float:
     """Words between the trigger and the nearer border of its window."""
     return min(trigger.words[0], len(words.spans) - 1 - trigger.words[1])
 
 
-def _without_repeats(found: list[tuple[float, _Trigger, Prediction]]) -> list[Prediction]:
+def _without_repeats(found: list[tuple[float, FoundTrigger, Prediction]]) -> list[Prediction]:
     """Windows overlap: of triggers that do, keep the one furthest from a border."""
     kept: list[Prediction] = []
     for _, _, event in sorted(found, key=lambda item: -item[0]):

@@ -6,11 +6,10 @@ import json
 import logging
 import math
 import random
-import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
@@ -20,15 +19,15 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from eventwire.models import network, predict, scores
-from eventwire.models.corpus import (
-    CORPUS,
-    STANDOFF,
-    AnnotatedSentence,
-    AnnotationError,
-    read_corpus,
-    read_gold,
-    read_standoff,
+from eventwire.models import network, predict, scores, teach
+from eventwire.models.corpus import AnnotatedSentence, AnnotationError
+from eventwire.models.datasets import (
+    EVALUATION,
+    TRAINING,
+    UNLABELLED,
+    read_sentences,
+    refuse_leakage,
+    split,
 )
 from eventwire.models.examples import Batch, Example, collate, prepare, shuffled
 from eventwire.models.network import EventNetwork, NetworkConfig
@@ -36,10 +35,6 @@ from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.words import TOKENIZER, WordReader
 
 log = logging.getLogger(__name__)
-
-SHARED = Path("../shared")
-VALIDATION_SHARE = 0.06
-"""Of the documents; they choose thresholds and calibration and are never fitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +66,27 @@ class Recipe:
 TEACHER = Recipe(epochs=3, batch=32, rate=7e-5, head_rate=5e-4, checkpoint=200)
 
 
-class LeakageError(ValueError):
-    """A training sentence is in an evaluation file too."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    data = SHARED / "data"
     parser.add_argument(
-        "--data", type=Path, nargs="+", metavar="FILE",
-        default=[data / "train.jsonl", data / "train_world.jsonl", CORPUS, STANDOFF],
+        "--data", type=Path, nargs="+", metavar="FILE", default=TRAINING,
         help="annotated sentences: gold .jsonl, .standoff.jsonl, corpus .txt or folder of them"
         " (default: all of ../shared/data and models/corpus)",
     )  # fmt: skip
     parser.add_argument(
-        "--evaluation", type=Path, nargs="+", metavar="FILE",
-        default=[
-            data / "dev.jsonl", data / "dev_world.jsonl", SHARED / "corpus_test",
-            Path("tests/behaviour"),
-        ],
+        "--evaluation", type=Path, nargs="+", metavar="FILE", default=EVALUATION,
         help="files no sentence of which may be trained on (default: those of ../shared and"
         " tests/behaviour)",
     )  # fmt: skip
     parser.add_argument(
-        "--texts", type=Path, metavar="FILE", default=data / "unlabelled.jsonl.gz",
-        help="texts of stand-off annotations (default: %(default)s)",
+        "--texts", type=Path, metavar="FILE", default=UNLABELLED,
+        help="texts of stand-off annotations and of --taught (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--taught",
+        type=Path,
+        metavar="FOLDER",
+        help="shards of `eventwire teach` to learn from too",
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/event-coder-en"), metavar="FOLDER")
     parser.add_argument(
         "--teacher", type=Path, metavar="FOLDER",
@@ -115,13 +106,11 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_leakage(sentences, held_out)
     if not any(sentence.events for sentence in sentences):
         raise AnnotationError(f"{', '.join(map(str, arguments.data))}: expected events to learn")
-    train(recipe, sentences, arguments.teacher or encoder_folder(), arguments.out)
-
-
-def read_sentences(path: Path, texts: Path) -> list[AnnotatedSentence]:
-    if path.name.endswith(".standoff.jsonl"):
-        return read_standoff(path, texts)
-    return read_gold(path) if path.suffix == ".jsonl" else read_corpus(path)
+    encoder = arguments.teacher or encoder_folder()
+    taught = []
+    if arguments.taught:
+        taught = teach.read(arguments.taught, arguments.texts, WordReader(encoder))
+    train(recipe, sentences, encoder, arguments.out, taught)
 
 
 def encoder_folder() -> Path:
@@ -138,39 +127,6 @@ def encoder_folder() -> Path:
 
 
 ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-
-
-def normalised(text: str) -> str:
-    """Letters and digits only: what two copies of a sentence share."""
-    return re.sub(r"\W+", " ", text.lower()).strip()
-
-
-def refuse_leakage(
-    training: Iterable[AnnotatedSentence], evaluation: Iterable[AnnotatedSentence]
-) -> None:
-    """Raises LeakageError naming the first shared sentence and how many there are."""
-    held_out = {normalised(sentence.text): sentence.id for sentence in evaluation}
-    shared = [s for s in training if normalised(s.text) in held_out]
-    if shared:
-        raise LeakageError(
-            f"{len(shared)} training sentences are in the evaluation files too, first "
-            f"{shared[0].id} (there {held_out[normalised(shared[0].text)]}); take them out"
-        )
-
-
-def split(
-    sentences: Sequence[AnnotatedSentence],
-) -> tuple[list[AnnotatedSentence], list[AnnotatedSentence]]:
-    """Training and validation sentences; whole documents (id up to the last hyphen) move.
-
-    Our own corpus, whose ids have a colon, only trains: it is denser than a day's news.
-    """
-    parts: tuple[list[AnnotatedSentence], list[AnnotatedSentence]] = ([], [])
-    for sentence in sentences:
-        document = sentence.id.rpartition("-")[0] or sentence.id
-        share = int(hashlib.sha256(document.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
-        parts[":" not in sentence.id and share < VALIDATION_SHARE].append(sentence)
-    return parts
 
 
 def train(
@@ -191,117 +147,115 @@ def train(
     fitted, validation = split(sentences)
     examples = [prepare(s, reader, recipe.longest) for s in fitted] + list(taught)
     config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
-    model = EventNetwork.from_encoder(encoder, config).train()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    # The fused attention kernels are slower than plain products at these lengths on a CPU.
-    model.encoder.set_attn_implementation("eager")
-    model.to(device)
-    average = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    an_epoch = math.ceil(len(examples) / recipe.batch)
-    optimizer, schedule = _optimizer(model, recipe, steps=recipe.epochs * an_epoch)
-    status_weight = _status_weights(examples).to(device)
-    low_precision = device == "cuda" or predict.fast_bfloat16()
-    checkpoint = Checkpoint(out / CHECKPOINT, recipe, len(examples))
-    done = checkpoint.load(model, average, optimizer)
-    for _ in range(done):
-        schedule.step()
+    fit = _Fit(recipe, EventNetwork.from_encoder(encoder, config), examples, out / CHECKPOINT)
+    done = fit.go_on()
     log.info("%d sentences fitted, %d for validation", len(examples), len(validation))
-    for epoch in range(done // an_epoch, recipe.epochs):
+    for epoch in range(done // fit.an_epoch, recipe.epochs):
         began, totals = time.perf_counter(), Counter[str]()
         rng = random.Random(f"{recipe.seed} {epoch}")  # noqa: S311
         order = shuffled(examples, recipe.batch, recipe.lowercase, rng)
-        for step, group in enumerate(order, start=epoch * an_epoch + 1):
+        for step, batch in enumerate(order, start=epoch * fit.an_epoch + 1):
             if step <= done:
                 continue
-            batch = collate(group, reader, device)
-            with torch.autocast(device, torch.bfloat16, enabled=low_precision):
-                losses = _losses(model, batch, status_weight)
-            loss = (
-                losses["trigger"]
-                + recipe.span_weight * losses["span"]
-                + recipe.status_weight * losses["status"]
-            )
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            decay = min(recipe.average, step / (step + 10))
-            with torch.no_grad():
-                for name, tensor in model.state_dict().items():
-                    if tensor.is_floating_point():
-                        average[name].lerp_(tensor, 1 - decay)
-            totals.update({name: value.item() for name, value in losses.items()})
+            totals.update(fit.step(step, collate(batch, reader, fit.device)))
             if step % 100 == 0:
-                log.info("step %d of %d %s", step, recipe.epochs * an_epoch, _means(totals, 100))
+                log.info("step %d of %d %s", step, fit.steps, _means(totals, 100))
                 totals.clear()
             if step % recipe.checkpoint == 0:
-                checkpoint.save(model, average, optimizer, step)
-        kept = _network_of(average, config)
-        save(kept, encoder, out, predict.Decoding())
+                fit.save_checkpoint(step)
         log.info("epoch %d took %.0f s", epoch + 1, time.perf_counter() - began)
+        save(fit.kept(), encoder, out, predict.Decoding())
         _report(out, validation)
-    kept = _network_of(average, config)
-    save(kept, encoder, out, predict.Decoding())
-    decoding = choose_decoding(out, validation)
-    save(kept, encoder, out, decoding)
+    save(fit.kept(), encoder, out, predict.Decoding())
+    save(fit.kept(), encoder, out, choose_decoding(out, validation))
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
     _report(out, validation)
-    checkpoint.path.unlink(missing_ok=True)
+    fit.checkpoint.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """All that a run needs to go on, in one safetensors file."""
+class _Fit:
+    """The network being fitted, the moving average of its weights, and the optimizer's state."""
 
-    path: Path
-    recipe: Recipe
-    examples: int
-
-    @property
-    def _made_by(self) -> dict[str, str]:
-        return {"recipe": json.dumps(asdict(self.recipe)), "examples": str(self.examples)}
-
-    def save(
-        self,
-        model: EventNetwork,
-        average: Mapping[str, Tensor],
-        optimizer: torch.optim.Optimizer,
-        step: int,
+    def __init__(
+        self, recipe: Recipe, model: EventNetwork, examples: Sequence[Example], checkpoint: Path
     ) -> None:
-        state = {f"model {name}": tensor for name, tensor in model.state_dict().items()}
-        state |= {f"average {name}": tensor for name, tensor in average.items()}
-        for name, parameter in model.named_parameters():
+        self.recipe = recipe
+        self.model = model.train()
+        self.checkpoint = checkpoint
+        self.an_epoch = math.ceil(len(examples) / recipe.batch)
+        self.steps = recipe.epochs * self.an_epoch
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        # The fused attention kernels are slower than plain products at these lengths on a CPU.
+        model.encoder.set_attn_implementation("eager")
+        model.to(self.device)
+        self.average = {name: tensor.detach().clone() for name, tensor in self._weights()}
+        self.optimizer, self.schedule = _optimizer(model, recipe, self.steps)
+        self.status_weight = _status_weights(examples).to(self.device)
+        self.low_precision = self.device == "cuda" or predict.fast_bfloat16()
+        self._made_by = {"recipe": json.dumps(asdict(recipe)), "examples": str(len(examples))}
+
+    def _weights(self) -> Iterable[tuple[str, Tensor]]:
+        return self.model.state_dict().items()
+
+    def step(self, number: int, batch: Batch) -> dict[str, float]:
+        """The losses of the batch, before its step."""
+        recipe = self.recipe
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.low_precision):
+            losses = _losses(self.model, batch, self.status_weight)
+        weighted = losses["trigger"] + recipe.span_weight * losses["span"]
+        (weighted + recipe.status_weight * losses["status"]).backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        decay = min(recipe.average, number / (number + 10))
+        with torch.no_grad():
+            for name, tensor in self._weights():
+                if tensor.is_floating_point():
+                    self.average[name].lerp_(tensor, 1 - decay)
+        return {name: value.item() for name, value in losses.items()}
+
+    def kept(self) -> EventNetwork:
+        """A network with the average."""
+        network = EventNetwork(self.model.config)
+        network.load_state_dict({name: tensor.cpu() for name, tensor in self.average.items()})
+        network.train(mode=False)
+        return network
+
+    def save_checkpoint(self, step: int) -> None:
+        state = {f"model {name}": tensor for name, tensor in self._weights()}
+        state |= {f"average {name}": tensor for name, tensor in self.average.items()}
+        for name, parameter in self.model.named_parameters():
             for moment in MOMENTS:
-                state[f"{moment} {name}"] = optimizer.state[parameter][moment]
-        temporary = self.path.with_suffix(".new")
+                state[f"{moment} {name}"] = self.optimizer.state[parameter][moment]
+        temporary = self.checkpoint.with_suffix(".new")
         safetensors.torch.save_file(
             {name: tensor.contiguous() for name, tensor in state.items()},
             temporary,
             metadata={**self._made_by, "step": str(step)},
         )
-        temporary.replace(self.path)
+        temporary.replace(self.checkpoint)
 
-    def load(
-        self, model: EventNetwork, average: dict[str, Tensor], optimizer: torch.optim.Optimizer
-    ) -> int:
-        """The step the run had reached, 0 without a checkpoint. Raises ValueError."""
-        if not self.path.exists():
+    def go_on(self) -> int:
+        """The step that the checkpoint had reached, 0 without one. Raises ValueError."""
+        if not self.checkpoint.exists():
             return 0
-        with safetensors.safe_open(self.path, "pt") as stored:
+        with safetensors.safe_open(self.checkpoint, "pt") as stored:
             found = stored.metadata()
             step = int(found.pop("step"))
             if found != self._made_by:
                 raise ValueError(
-                    f"{self.path}: expected a checkpoint of {self._made_by}, came {found}; take it"
-                    " away to train anew"
+                    f"{self.checkpoint}: expected a checkpoint of {self._made_by}, came {found};"
+                    " take it away to train anew"
                 )
             state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        model.load_state_dict({name: state[f"model {name}"] for name in model.state_dict()})
-        average.update({name: state[f"average {name}"] for name in average})
-        for name, parameter in model.named_parameters():
-            moments = {moment: state[f"{moment} {name}"] for moment in MOMENTS}
-            optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+        self.model.load_state_dict({name: state[f"model {name}"] for name, _ in self._weights()})
+        self.average = {name: state[f"average {name}"].to(self.device) for name in self.average}
+        for name, parameter in self.model.named_parameters():
+            moments = {m: state[f"{m} {name}"].to(self.device) for m in MOMENTS}
+            self.optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+        for _ in range(step):
+            self.schedule.step()
         log.info("going on from step %d", step)
         return step
 
@@ -360,13 +314,6 @@ def _optimizer(
         return step / rising if step < rising else max(0.0, (steps - step) / (steps - rising))
 
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-
-
-def _network_of(average: dict[str, Tensor], config: NetworkConfig) -> EventNetwork:
-    kept = EventNetwork(config)
-    kept.load_state_dict({name: tensor.cpu() for name, tensor in average.items()})
-    kept.train(mode=False)
-    return kept
 
 
 def save(model: EventNetwork, encoder: Path, out: Path, decoding: predict.Decoding) -> None:

@@ -42,7 +42,7 @@ def probabilities(rows: list[dict[int, tuple[str, float]]], predictor: Predictor
 def triggers(
     predictor: Predictor, row: dict[int, tuple[str, float]]
 ) -> list[tuple[str, tuple[int, int]]]:
-    found = predictor._triggers(probabilities([row], predictor), torch.ones(1, 6, dtype=torch.bool))
+    found = predictor.triggers(probabilities([row], predictor), torch.ones(1, 6, dtype=torch.bool))
     return [(predictor.types[t.type], t.words) for t in found]
 
 

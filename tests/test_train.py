@@ -1,6 +1,7 @@
 import gzip
 import json
 from argparse import ArgumentParser
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,16 +9,19 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from eventwire.models import predict, train
+from eventwire.models import datasets, predict, teach, train
 from eventwire.models.corpus import (
     AnnotatedEvent,
     AnnotatedSentence,
     AnnotationError,
     read_standoff,
 )
+from eventwire.models.datasets import LeakageError
+from eventwire.models.examples import Batch, collate, prepare
+from eventwire.models.network import EventNetwork, NetworkConfig
+from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.scores import score
-from eventwire.models.examples import prepare
-from eventwire.models.train import LeakageError, Recipe
+from eventwire.models.train import Recipe
 from eventwire.models.words import TOKENIZER, WordReader
 
 reader = WordReader(predict.DEFAULT_MODEL)
@@ -38,21 +42,21 @@ def capture(text: str, actor: str, target: str, status: str = "occurred") -> Ann
 
 
 def test_sentences_of_a_document_stay_on_one_side_of_the_split() -> None:
-    fitted, validation = train.split([sentence(f"paper-{n // 5}-{n}", "x") for n in range(2000)])
+    fitted, validation = datasets.split([sentence(f"paper-{n // 5}-{n}", "x") for n in range(2000)])
     sides = [{s.id.rpartition("-")[0] for s in side} for side in (fitted, validation)]
     assert not sides[0] & sides[1]
     assert 0.03 < len(validation) / 2000 < 0.09
 
 
 def test_our_own_corpus_only_trains() -> None:
-    _, validation = train.split([sentence(f"talks:{n}", "x") for n in range(500)])
+    _, validation = datasets.split([sentence(f"talks:{n}", "x") for n in range(500)])
     assert validation == []
 
 
 def test_a_sentence_shared_with_an_evaluation_file_is_refused_whatever_its_punctuation() -> None:
     ours = [sentence("a-1", "Troops left the town."), sentence("a-2", "It rained.")]
     with pytest.raises(LeakageError, match=r"1 training sentences .* first a-1 \(there dev-9\)"):
-        train.refuse_leakage(ours, [sentence("dev-9", "“Troops left the TOWN”")])
+        datasets.refuse_leakage(ours, [sentence("dev-9", "“Troops left the TOWN”")])
 
 
 def test_training_refuses_leakage_before_it_starts(tmp_path: Path) -> None:
@@ -77,9 +81,7 @@ def test_training_refuses_data_without_an_event(tmp_path: Path) -> None:
 
 def test_offsets_become_words() -> None:
     text = "Rebels captured two pilots."
-    example = prepare(
-        sentence("a-1", text, capture(text, "Rebels", "two pilots")), reader, 99
-    )
+    example = prepare(sentence("a-1", text, capture(text, "Rebels", "two pilots")), reader, 99)
     (trigger,) = example.triggers
     assert example.labels.argmax(-1).bool().tolist() == [False, True, False, False, False]
     assert trigger.words == [1]
@@ -168,3 +170,108 @@ def test_training_learns_its_sentences_and_writes_a_folder_that_predicts(
     assert scored.actor.f1 > 0.9
     assert scored.target.f1 > 0.9
     assert json.loads((out / "recipe.json").read_text())["epochs"] == 30
+
+
+@pytest.fixture
+def small() -> Recipe:
+    return Recipe(epochs=2, batch=2, rate=2e-3, head_rate=2e-3, average=0.9, checkpoint=3)
+
+
+CAPTURES = [
+    sentence(f"ours:{n}", text, capture(text, actor, "pilots"))
+    for n, actor in enumerate(("Rebels", "Marines", "Soldiers", "Guards"))
+    for text in [f"{actor} captured pilots there."]
+]
+
+
+def test_a_stopped_training_goes_on_from_its_checkpoint(
+    encoder: Path, tmp_path: Path, small: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+    step = train._Fit.step
+
+    def stopping(fit: train._Fit, number: int, batch: Batch) -> dict[str, float]:
+        if number == 4 and 4 not in steps:
+            steps.append(number)
+            raise KeyboardInterrupt
+        steps.append(number)
+        return step(fit, number, batch)
+
+    monkeypatch.setattr(train._Fit, "step", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(small, CAPTURES, encoder, tmp_path / "out")
+    train.train(small, CAPTURES, encoder, tmp_path / "out")
+    assert steps == [1, 2, 3, 4, 4]
+    assert not (tmp_path / "out" / train.CHECKPOINT).exists()
+
+
+def test_a_checkpoint_has_all_that_was_fitted(encoder: Path, tmp_path: Path, small: Recipe) -> None:
+    reader = WordReader(encoder)
+    examples = [prepare(s, reader, 99) for s in CAPTURES]
+    one, other = (
+        train._Fit(small, fresh(encoder), examples, tmp_path / "c.safetensors") for _ in range(2)
+    )
+    for number in (1, 2):
+        one.step(number, collate(examples, reader, "cpu"))
+    one.save_checkpoint(2)
+    assert other.go_on() == 2
+    for mine, its in zip(one.kept().parameters(), other.kept().parameters(), strict=True):
+        assert torch.equal(mine, its)
+    for fit in (one, other):
+        torch.manual_seed(1)
+        fit.step(3, collate(examples, reader, "cpu"))
+    for mine, its in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(mine, its)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(
+    encoder: Path, tmp_path: Path, small: Recipe
+) -> None:
+    examples = [prepare(s, WordReader(encoder), 99) for s in CAPTURES]
+    path = tmp_path / "c.safetensors"
+    fit = train._Fit(small, fresh(encoder), examples, path)
+    fit.step(1, collate(examples, WordReader(encoder), "cpu"))
+    fit.save_checkpoint(1)
+    other = train._Fit(replace(small, seed=2), fresh(encoder), examples, path)
+    with pytest.raises(ValueError, match="take it away to train anew"):
+        other.go_on()
+
+
+def fresh(encoder: Path) -> EventNetwork:
+    torch.manual_seed(0)
+    config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
+    return EventNetwork.from_encoder(encoder, config)
+
+
+def test_a_taught_example_comes_back_from_its_shard(tmp_path: Path) -> None:
+    predictor = predict.load(predict.DEFAULT_MODEL)
+    texts = tmp_path / "texts.jsonl.gz"
+    rows = [
+        ("a", "Rebels captured two pilots near Malha, and the ministry denied it on Monday."),
+        ("b", "The weather was fine all over the country."),
+        ("c", "No."),
+    ]
+    lines = "".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in rows)
+    texts.write_bytes(gzip.compress(lines.encode()))
+    ids, examples = teach.look(predictor, rows)
+    assert ids == ["a", "b"]
+    assert [len(e.triggers) > 0 for e in examples] == [True, False]
+    teach.write(tmp_path / "0000.safetensors", ids, examples)
+    back = teach.read(tmp_path, texts, predictor.reader)
+    for mine, its in zip(examples, back, strict=True):
+        assert mine.words == its.words
+        assert torch.equal(mine.labels, its.labels)
+        for one, other in zip(mine.triggers, its.triggers, strict=True):
+            assert (one.words, one.type) == (other.words, other.type)
+            assert torch.equal(one.status, other.status)
+            assert torch.equal(one.inside, other.inside)
+            assert torch.equal(one.begin, other.begin)
+
+
+def test_what_is_annotated_is_not_taught(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.jsonl.gz"
+    rows = [{"id": str(n), "text": f"Sentence {n % 7}."} for n in range(9)]
+    texts.write_bytes(gzip.compress("".join(json.dumps(r) + "\n" for r in rows).encode()))
+    chosen = teach.choose(texts, {datasets.normalised("sentence 3")}, 100)
+    assert sorted(text for _, text in chosen) == [f"Sentence {n}." for n in (0, 1, 2, 4, 5, 6)]
+    assert teach.choose(texts, set(), 3) == teach.choose(texts, set(), 100)[:3]
