@@ -76,6 +76,21 @@ def test_a_refused_login_is_told_with_the_user_and_without_the_password():
     assert "hush" not in message
 
 
+def test_brokers_that_do_not_answer_a_login_are_not_said_to_refuse_it():
+    kept = []
+    with server(kept.append) as address:
+        message = refusal(
+            brokers=address,
+            connect_timeout=1.0,
+            security_protocol="SASL_PLAINTEXT",
+            sasl_user="alice",
+            sasl_password=Secret("hush"),
+        )
+    assert "does not answer as Kafka does with EVENTWIRE_SECURITY_PROTOCOL SASL_PLAINT" in message
+    for connection in kept:
+        connection.close()
+
+
 def test_tls_with_a_plain_listener_is_told_and_not_waited_for(broker):
     message = refusal(brokers=broker.address, security_protocol="SSL", connect_timeout=1.0)
     assert message.startswith(f"no TLS with Kafka at {broker.address}: no answer")

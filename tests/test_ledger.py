@@ -5,10 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
 
 from eventwire.models.records import Article, ModelRef, text_sha256
 from eventwire.streams import ledger as module
+from eventwire.streams.clients import BrokerError
 from eventwire.streams.ledger import Known, Ledger, Memory, event_ids, remembered, verdict
 from eventwire.streams.outputs import LedgerRecord
 
@@ -94,6 +95,7 @@ class Topic:
         self.logs: dict[int, list[tuple[bytes, bytes | None]]] = {0: [], 1: []}
         self.read: list[tuple[int, int]] = []
         self.failures = 0
+        self.failure: Exception = KafkaConnectionError("away")
         self.after_reading: Any = None
 
     def write(self, record: LedgerRecord) -> None:
@@ -119,7 +121,7 @@ class _Consumer:
     async def start(self) -> None:
         if self._topic.failures:
             self._topic.failures -= 1
-            raise KafkaConnectionError("away")
+            raise self._topic.failure
 
     async def stop(self) -> None:
         if self._topic.after_reading:
@@ -255,6 +257,15 @@ async def test_brokers_that_are_away_are_asked_again(monkeypatch: pytest.MonkeyP
     async with asyncio.timeout(5):
         await ledger.ready(0)
     assert ledger.known(0, "a")
+
+
+async def test_a_ledger_that_may_not_be_read_is_told_and_not_asked_again() -> None:
+    topic = Topic()
+    topic.failures, topic.failure = 1, TopicAuthorizationFailedError("codings")
+    ledger = topic.ledger()
+    ledger.assign({0})
+    with pytest.raises(BrokerError, match=r"^codings: this worker may not read it: docs/security"):
+        await ledger.ready(0)
 
 
 async def test_a_record_for_a_partition_of_another_worker_is_not_remembered() -> None:
