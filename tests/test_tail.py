@@ -1,5 +1,9 @@
 import json
+import os
+import pty
 import re
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -266,3 +270,29 @@ def test_a_since_that_is_no_duration_is_refused_with_an_example(text, capsys):
         cli.main(["tail", f"--since={text}"])
     assert ended.value.code == cli.MISUSED
     assert f"expected a number and s, m, h or d, as in 2h, got {text!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("variables", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_in_a_terminal_tail_shows_coloured_lines_for_people(broker, variables, coloured):
+    settings = Settings(brokers=broker.address, topic_prefix="terminal.", partitions=1)
+    topics.create_missing(settings)
+    with clients.producer(settings) as producer:
+        value = msgspec.json.encode(event("\x1b[2J Rebels shelled the port of Aden."))
+        producer.send("terminal.politics.events.v1", value, key=b"e1").get(10)
+    terminal, end = pty.openpty()
+    options = ["--from-beginning", "--brokers", broker.address, "--topic-prefix", "terminal."]
+    environment = {n: v for n, v in os.environ.items() if n != "NO_COLOR"} | variables
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "eventwire.streams.cli", "tail", *options],
+        stdout=end,
+        env=environment,
+    )
+    shown = b""
+    while b"\n" not in shown:
+        shown += os.read(terminal, 1000)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    os.close(terminal)
+    os.close(end)
+    assert (b"\x1b[1;31mshelling" in shown) is coloured
+    assert rb"\x1b[2J Rebels" in shown
