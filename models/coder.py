@@ -45,6 +45,11 @@ Precision = Literal["auto", "float32", "bfloat16"]
 CHUNK = 4096
 """Sentences predicted at a time: enough for even batches, and bounds memory on any article."""
 
+ON_PLACES = frozenset(
+    ["air_strike", "shelling", "bombing", "occupation", "destruction", "withdrawal", "deployment"]
+)
+"""Types whose target is a place where it can be one: "shelled Damascus" is no government."""
+
 
 def load_coder(
     model: Path | str | None = None,
@@ -249,7 +254,7 @@ class _Writer:
             confidence=found.confidence,
             trigger=Span(text=self.text[slice(*trigger)], start=trigger[0], end=trigger[1]),
             actors=self._participants(moved(found.actor)),
-            targets=self._participants(moved(found.target)),
+            targets=self._participants(moved(found.target), on_places=found.type in ON_PLACES),
             places=[self.places.geocode(*span) for span in moved(found.place)],
             time=self._time(moved(found.time[:1]), evidence, found.status),
             not_after=self.article.published_at,
@@ -261,8 +266,11 @@ class _Writer:
             detected_at=self.now,
         )
 
-    def _participants(self, spans: Iterable[tuple[int, int]]) -> list[Participant]:
-        return [one for span in spans for one in self.resolver.participant(*span)]
+    def _participants(
+        self, spans: Iterable[tuple[int, int]], *, on_places: bool = False
+    ) -> list[Participant]:
+        found = (self.resolver.participant(*span, on_places=on_places) for span in spans)
+        return [one for several in found for one in several]
 
     def _time(self, spans: list[tuple[int, int]], sentence: str, status: Status) -> Time | None:
         if not spans:

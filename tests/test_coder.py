@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,6 +106,26 @@ def test_an_article_without_an_event_says_so(coder: EventCoder) -> None:
 def test_another_language_is_not_coded(coder: EventCoder) -> None:
     coded = code(coder, "Rebels captured pilots.", language="fr")
     assert (coded.outcome, coded.events) == ("unsupported_language", [])
+
+
+class Events(Captures):
+    """Finds what it is told to find, with the word after it as its target."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def _event(self, match: re.Match[str]) -> Prediction:
+        return msgspec.structs.replace(super()._event(match), type=self._kind)
+
+
+@pytest.mark.parametrize(("kind", "sector"), [("shelling", None), ("accusation", "GOV")])
+def test_a_capital_is_a_city_where_it_is_hit_and_a_government_elsewhere(
+    kind: str, sector: str | None
+) -> None:
+    coder = EventCoder(Events(kind), MODEL)  # type: ignore[arg-type]
+    (event,) = code(coder, "Rebels captured Damascus.").events
+    assert [(t.country, t.sector) for t in event.targets] == [("SYR", sector)]
 
 
 def test_published_at_bounds_the_event(coder: EventCoder) -> None:

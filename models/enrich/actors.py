@@ -25,9 +25,12 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Protocol
 
+import msgspec
+
+from eventwire.models.enrich.countries import countries
 from eventwire.models.enrich.grammar import (
     FROM_ELSEWHERE,
     OF_SEVERAL,
@@ -43,12 +46,12 @@ from eventwire.models.enrich.lexicon import (
     adjective,
     country_name,
     evidence,
-    mentions,
     organisation,
     read,
 )
-from eventwire.models.enrich.people import People
+from eventwire.models.enrich.people import People, leftmost
 from eventwire.models.enrich.phrases import Facts, Phrase, merge, read_phrase
+from eventwire.models.enrich.times import parse_published
 from eventwire.models.records import Participant
 
 
@@ -67,22 +70,33 @@ class Resolver:
     ) -> None:
         self.text = text
         self.sentences = sentences
-        self.published_at = published_at
+        published = parse_published(published_at) if published_at else None
+        self.day = published.isoformat()[:10] if published else None
         self._known: dict[tuple[int, int], list[Participant]] = {}
+        self._by_role: dict[str, dict[str | None, int]] = {}
 
-    def participant(self, start: int, end: int) -> list[Participant]:
-        """The actors that text[start:end] names: usually one, spans exact; none for no word."""
+    def participant(self, start: int, end: int, *, on_places: bool = False) -> list[Participant]:
+        """The actors that text[start:end] names: usually one, spans exact; none for no word.
+
+        `on_places`: they are what an event such as a shelling hit, so that a capital is the city.
+        """
         if (start, end) not in self._known:
             self._known[start, end] = self._resolve(start, end)
-        return self._known[start, end]
+        found = self._known[start, end]
+        return [self._as_city(one) if on_places or self._is_located(one) else one for one in found]
 
     @cached_property
     def words(self) -> list[Word]:
         return read(self.text)
 
     @cached_property
+    def phrase(self) -> Phrase:
+        """All words of the article."""
+        return Phrase(self.text, self.words, self.lower_case, day=self.day)
+
+    @property
     def mentions(self) -> list[Mention]:
-        return mentions(self.text, self.words, lower_case=self.lower_case)
+        return self.phrase.mentions
 
     @cached_property
     def lower_case(self) -> bool:
@@ -95,13 +109,22 @@ class Resolver:
     @cached_property
     def country(self) -> str | None:
         """The country that the article is about: named three times, and thrice as often as any."""
-        counts = Counter(
+        (first, most), (_, second) = [*self._countries.most_common(2), (None, 0), (None, 0)][:2]
+        return first if most >= 3 and most >= 3 * second else None
+
+    @cached_property
+    def _foremost(self) -> str | None:
+        """The country that the article names most often; None where two are level."""
+        (first, most), (_, second) = [*self._countries.most_common(2), (None, 0), (None, 0)][:2]
+        return first if most > second else None
+
+    @cached_property
+    def _countries(self) -> Counter[str]:
+        return Counter(
             m.sense.country
             for m in self.mentions
             if m.sense.country and not m.sense.generic and not self._is_surname(self.words, m)
         )
-        (first, most), (_, second) = [*counts.most_common(2), (None, 0), (None, 0)][:2]
-        return first if most >= 3 and most >= 3 * second else None
 
     def between(self, start: int, end: int) -> list[Word]:
         """The words of text[start:end]; words that cross its borders are cut there."""
@@ -119,16 +142,19 @@ class Resolver:
     # ------------------------------------------------------------------- one actor or several
 
     def _resolve(self, start: int, end: int) -> list[Participant]:
-        phrase = Phrase(self.text, self.between(start, end), self.lower_case)
+        phrase = Phrase(self.text, self.between(start, end), self.lower_case, day=self.day)
         if not phrase.words:
             return []
         self._release_surnames(phrase)
         parts = _parts(phrase)
+        if len(parts) == 1 and (whole := self._widened(start, end)):
+            cut = read_phrase(self.phrase, *whole)
+            return [self._one(phrase.words, cut, start, end, self.words[whole[0]].start)]
         facts = [read_phrase(phrase, first, last) for first, last in parts]
         if len(parts) > 1 and (count := _appositions(phrase, parts, facts)) > 1:
             for other in facts[1:count]:
                 facts[0] = merge(facts[0], other)
-            return [self._participant(facts[0], start, end)]
+            return [self._participant(facts[0], start, end, start)]
         if len(parts) > 1 and self._is_list(phrase, parts, facts):
             _share(facts)
             found = []
@@ -140,6 +166,38 @@ class Resolver:
                 return found
         whole = facts[0] if len(parts) == 1 else read_phrase(phrase)
         return [self._one(phrase.words, whole, start, end)]
+
+    def _widened(self, start: int, end: int) -> tuple[int, int] | None:
+        """The words whose middle or end the span is: "State" of "Islamic State", "president" of
+        "Turkish president"; None if it is cut nowhere."""
+        first = bisect_left(self._starts, start)
+        last = bisect_left(self._starts, end, first)
+        if first == last or self.words[first].start != start:
+            return None
+        at = self.phrase.at
+        known, closing = at[first], at[last - 1]
+        begin = known.first if known else first
+        stop = closing.end if closing else last
+        if closing and closing.sense.person and stop < len(self.words):
+            named = self.people.named_at(self.words[stop].start)
+            if named and self.phrase.gap(stop) == " ":
+                stop = bisect_left(self._starts, named)
+        head = at[begin]
+        if begin == first and head is not None and head.sense.kind == "role":
+            begin = self._modified_from(first)
+        return (begin, stop) if (begin, stop) != (first, last) else None
+
+    def _modified_from(self, first: int) -> int:
+        """Where what modifies words[first] begins: nations, owners, possessive pronouns."""
+        begin = leftmost(self.phrase, first)
+        if self._is_second(begin):
+            return first  # whose?
+        known = self.phrase.at[begin]
+        if known is not None and known.sense.kind in ("country", "seat", "place"):
+            before = self.words[begin - 1].key if begin else ""
+            if before in _LOCATIVES:
+                return first  # "in Kenya police"
+        return begin
 
     def _is_surname(self, words: Sequence[Word], mention: Mention) -> bool:
         """Whether a place is called as somebody in the article: Kingston after Sean Kingston.
@@ -158,16 +216,21 @@ class Resolver:
                 continue
             title = at[first - 1] if first else None
             follows = at[end] if end < len(words) else None
-            place = _LOCATIVE.search(self.text, max(0, words[first].start - 8), words[first].start)
+            place = _NAMES_A_PLACE.search(
+                self.text, max(0, words[first].start - 8), words[first].start
+            )
             alone = not place and (first == 0 or (title is not None and title.sense.person))
             relative = words[first].possessive and follows and follows.sense.sector == "CVL"
             if alone and (relative or follows is None or follows.sense.kind != "role"):
                 at[first:end] = [None] * (end - first)
 
-    def _one(self, words: Sequence[Word], facts: Facts, start: int, end: int) -> Participant:
-        if len(words) == 1 and words[0].key in PRONOUNS and not _is_acronym(words[0]):
+    def _one(
+        self, words: Sequence[Word], facts: Facts, start: int, end: int, begin: int | None = None
+    ) -> Participant:
+        """`begin`: where the facts were read from, if not from `start`."""
+        if len(words) == 1 and words[0].key in _ALONE and not _is_acronym(words[0]):
             return self._pronoun(words[0].key, start, end)
-        return self._participant(facts, start, end)
+        return self._participant(facts, start, end, start if begin is None else begin)
 
     def _is_list(self, phrase: Phrase, parts: list[tuple[int, int]], facts: list[Facts]) -> bool:
         """Whether each part names an actor by itself."""
@@ -193,21 +256,23 @@ class Resolver:
 
     # -------------------------------------------------------------- what the article tells
 
-    def _participant(self, facts: Facts, start: int, end: int) -> Participant:
+    def _participant(self, facts: Facts, start: int, end: int, begin: int) -> Participant:
         """Facts of a phrase at a place, filled from the article."""
         found = _Found(facts.name, facts.country, facts.sector, facts.how, facts.organisation)
-        self._date(found)
+        self._generic(found)
         if facts.ambiguous and not found.country:
             self._decide(facts, found)
-        person = self._person(facts, start)
+        person = self._person(facts, begin)
         if person is not None:
             _add_person(facts, found, person)
         elif facts.person:
             found.name = facts.person
         if not found.country and not found.international:
-            self._add_owner(facts, found, start)
+            self._add_owner(facts, found, begin)
         unknown = not found.country and person is None and found.organisation is None
-        if unknown and not self._point_back(facts, found, start):
+        if unknown and not (
+            self._point_back(facts, found, begin) or self._add_namesake(facts, found, begin)
+        ):
             self._add_context(facts, found)
         return Participant(
             text=self.text[start:end],
@@ -219,16 +284,13 @@ class Resolver:
             resolution=found.how if found.country or found.sector else None,
         )
 
-    def _date(self, found: "_Found") -> None:
-        """The sector an organisation had when the article appeared, or which one is meant."""
+    def _generic(self, found: "_Found") -> None:
+        """Whose an organisation is whose name others bear in other countries."""
         group = found.organisation
-        if group is None:
-            return
-        if group.before and found.sector == group.sector and self.published_at:
-            until, earlier = group.before
-            found.sector = earlier if self.published_at[:10] < until else found.sector
-        if group.generic and self.country not in (None, group.country):
+        if group is not None and group.generic and self.country not in (None, group.country):
             found.country, found.how, found.name = self.country, "context", None
+            if group.history and found.sector in ("GOV", "OPP"):
+                found.sector = "PTY"
 
     def _decide(self, facts: Facts, found: "_Found") -> None:
         """The country of a word that names several, from what else the article says."""
@@ -256,14 +318,24 @@ class Resolver:
         """Who is named, or meant by "the foreign minister"."""
         if not facts.person:
             return self._holder(facts, start)
-        known = self.people.find(facts.person)
-        if known is not None and known.country:
-            return known
         titled = facts.role is not None and facts.role.sector in ("GOV", "LEG")
-        listed = leader(facts.person, self.published_at, titled=titled)
-        if listed is None or facts.country not in (None, listed.country):
+        known = self.people.find(facts.person)
+        return self.introduced(facts.person, known, titled=titled, country=facts.country)
+
+    def introduced(
+        self, name: str, known: Person | None, *, titled: bool = False, country: str | None = None
+    ) -> Person | None:
+        """Who bears a name: as the article says, or the leader whom it need not introduce."""
+        if known is not None:
+            if known.country or known.sector not in _OF_LEADERS:
+                return known
+            titled = titled or known.sector in ("GOV", "LEG")
+            name = known.name or name
+        listed = leader(name, self.day, titled=titled)
+        if listed is None or country not in (None, listed.country):
             return known
-        return replace(listed, sector=(known and known.sector) or listed.sector)
+        sector = known.sector if known and listed.sector != "GOV" else None
+        return replace(listed, sector=sector or listed.sector)
 
     def _holder(self, facts: Facts, start: int) -> Person | None:
         role = facts.role
@@ -273,7 +345,8 @@ class Resolver:
             return None
         if not self._is_definite(facts, start):
             return None
-        return self.people.holding(role.key, start)
+        holder = self.people.holding(role.key, start)
+        return holder and self.introduced(holder.name or "", holder)
 
     def _is_definite(self, facts: Facts, start: int) -> bool:
         """Whether an article stands in the phrase or, as spans have none, before it."""
@@ -284,7 +357,7 @@ class Resolver:
         """ "Assad regime" by the person, "its army" by the country named before."""
         role = facts.role
         if facts.owner:
-            owner = self.people.find(facts.owner) or leader(facts.owner, self.published_at)
+            owner = self.introduced(facts.owner, self.people.find(facts.owner))
             if owner is not None and owner.country:
                 found.country = owner.country
                 found.how = "leader" if owner.listed else "coreference"
@@ -302,15 +375,20 @@ class Resolver:
     def _owner_country(self, pronoun: str, start: int) -> str | None:
         """ "its army": the one country named before it in the sentence; "his": the person's."""
         if pronoun in ("his", "her"):
-            owner = self.people.meant(pronoun, start)
+            meant = self.people.meant(pronoun, start)
+            owner = meant and self.introduced(meant.name or "", meant)
             return owner.country if owner else None
         if pronoun != "its" or not self.sentences:
             return None
-        begin = self.sentences[self.sentence_of(start)].start
-        first = bisect_left(self._mention_starts, begin)
-        before = self.mentions[first : bisect_left(self._mention_starts, start, first)]
-        named = {m.sense.country for m in before if m.sense.country and m.sense.kind != "place"}
+        sentence = self.sentences[self.sentence_of(start)]
+        named = self._named(sentence.start, start)
         return named.pop() if len(named) == 1 else None
+
+    def _named(self, start: int, end: int) -> set[str]:
+        """Countries that text[start:end] names, otherwise than by a place in them."""
+        first = bisect_left(self._mention_starts, start)
+        between = self.mentions[first : bisect_left(self._mention_starts, end, first)]
+        return {m.sense.country for m in between if m.sense.country and m.sense.kind != "place"}
 
     def _point_back(self, facts: Facts, found: "_Found", start: int) -> bool:
         """ "the group", "the newspaper": the one organisation of that kind named before."""
@@ -328,9 +406,66 @@ class Resolver:
             return False
         group = found.organisation = named[0]
         found.name, found.country, found.sector = group.name, group.country, group.sector
-        self._date(found)
+        self._generic(found)
         found.how = "coreference"
         return True
+
+    def _add_namesake(self, facts: Facts, found: "_Found", start: int) -> bool:
+        """ "the officials": the country's whose officials alone the article speaks of."""
+        role = facts.role
+        plain = facts.bare and facts.headed and not (facts.counted or facts.foreign)
+        if role is None or not plain or facts.pronoun or facts.ambiguous:
+            return False
+        countries = self._countries_of(role.key)
+        if len(countries) != 1 or found.sector not in _OF_STATES:
+            return False
+        ((country, first),) = countries.items()
+        if country is None or self.country not in (None, country):
+            return False
+        named_before = first < start and self._is_definite(facts, start)
+        if not (named_before or country == self._foremost) or self._named_here(start) - {country}:
+            return False
+        found.country, found.how = country, "coreference"
+        if role.name and not found.name:
+            found.name = f"{adjective(country)} {role.name}"
+        return True
+
+    def _named_here(self, position: int) -> set[str]:
+        """Countries that the sentence names."""
+        if not self.sentences:
+            return set()
+        sentence = self.sentences[self.sentence_of(position)]
+        return self._named(sentence.start, sentence.end)
+
+    def _countries_of(self, role: str) -> dict[str | None, int]:
+        """The countries whose "officials" the article names, and where it does so first; None
+        where it cannot be told."""
+        if role not in self._by_role:
+            found = self._by_role[role] = {}
+            for mention in self.mentions:
+                if mention.sense.kind == "role" and mention.sense.key == role:
+                    begin = leftmost(self.phrase, mention.first)
+                    facts = read_phrase(self.phrase, begin, self._stop(mention))
+                    several = facts.country is not None and self._is_second(begin)
+                    if not facts.foreign and (facts.country or facts.ambiguous):
+                        country = None if several else facts.country
+                        found.setdefault(country, self.words[begin].start)
+        return self._by_role[role]
+
+    def _stop(self, mention: Mention) -> int:
+        """Where a role's phrase ends, "of Ukraine" after it included."""
+        phrase, words, stop = self.phrase, self.words, mention.end
+        if stop < len(words) and words[stop].key in ("of", "from", "in") and not phrase.at[stop]:
+            stop += 1
+            while stop < min(len(words), mention.end + 4) and phrase.gap(stop) == " ":
+                stop += 1
+        return stop
+
+    def _is_second(self, begin: int) -> bool:
+        """Whether a phrase is the second of "Turkish and Syrian officials"."""
+        known = self.phrase.at[begin - 2] if begin > 1 else None
+        joined = known is not None and self.words[begin - 1].key in ("and", "or")
+        return joined and known is not None and known.sense.country is not None
 
     def _add_context(self, facts: Facts, found: "_Found") -> None:
         """The police of a story about Kenya are Kenya's."""
@@ -344,21 +479,29 @@ class Resolver:
         found.country = self.country
         found.how = "context" if found.country else found.how
 
+    def _is_located(self, one: Participant) -> bool:
+        """Whether it stands after "in" or "near"."""
+        return _LOCATIVE.search(self.text, max(0, one.start - 24), one.start) is not None
+
+    def _as_city(self, one: Participant) -> Participant:
+        """A capital that stands for no government: "shelled Damascus", "officials in Moscow"."""
+        key = tuple(word.key for word in _without_article(self.between(one.start, one.end)))
+        if one.resolution != "metonym" or one.sector != "GOV" or key not in _cities():
+            return one
+        return msgspec.structs.replace(one, name=None, sector=None, resolution="place")
+
     def _pronoun(self, pronoun: str, start: int, end: int) -> Participant:
-        person = self.people.meant(pronoun, start)
-        found = Participant(text=self.text[start:end], start=start, end=end)
+        meant = self.people.meant(pronoun, start)
+        person = meant and self.introduced(meant.name or "", meant)
         if person is None:
-            return found
-        country, sector = person.country, person.sector
-        if country is None and (listed := leader(person.name or "", self.published_at)):
-            country, sector = listed.country, sector or listed.sector
+            return Participant(text=self.text[start:end], start=start, end=end)
         return Participant(
-            text=found.text,
+            text=self.text[start:end],
             start=start,
             end=end,
             name=person.name,
-            country=country,
-            sector=sector,
+            country=person.country,
+            sector=person.sector,
             resolution="coreference",
         )
 
@@ -412,7 +555,19 @@ def _add_person(facts: Facts, found: _Found, person: Person) -> None:
         found.how = found.how or origin
 
 
-_LOCATIVE = re.compile(r"\b(?:in|at|from|near|to)\s+$")
+_LOCATIVE = re.compile(r"\b(?:in|near|outside|inside|around|across|throughout)(?: the)?\s+$")
+_NAMES_A_PLACE = re.compile(r"\b(?:in|at|from|near|to)\s+$")
+_ALONE = PRONOUNS | {"his"}
+_LOCATIVES = frozenset(["in", "at", "from", "near", "to", "across", "outside", "inside"])
+_OF_STATES = ("GOV", "LEG", "JUD", "MIL", "COP", "SPY", "OPP")
+# Sectors of those who may be the leader of that name, and no namesake.
+_OF_LEADERS = (None, "GOV", "MIL", "LEG", "OPP", "PTY", "CVL")
+
+
+@cache
+def _cities() -> frozenset[tuple[str, ...]]:
+    """Keys of the capitals, which are cities, as the White House is none."""
+    return frozenset(tuple(w.key for w in read(c.capital)) for c in countries() if c.capital)
 
 
 def _is_acronym(word: Word) -> bool:

@@ -110,7 +110,20 @@ HONORIFICS = words_of(
 # Roles that take the sector of what they lead: "president of the court".
 LEADING = words_of(
     "president director secretary general commissioner speaker minister king officer captain",
-    "speakers presidents editor justice judge chief ombudsman governor manager",
+    "speakers presidents editor justice judge chief ombudsman governor manager official",
+    "officials",
+)
+
+# Of those, the ones that bodies have which are no government: "university president".
+PRESIDING = words_of(
+    "president presidents official officials commissioner commissioners governor governors",
+    "captain captains",
+) | {"vice president", "vice presidents"}
+
+# What an official or president is of, who is no politician: "match officials".
+SPORTS = words_of(
+    "match league olympic olympics tournament championship cup football soccer cricket rugby",
+    "tennis hockey basketball baseball athletics",
 )
 
 # Roles of those who are abroad: not of the country that "in" names.
@@ -230,7 +243,7 @@ GIVEN_NAMES = words_of(
     "jordan chad georgia israel india kenya paris sydney austin virginia carolina dakota cuba",
     "malta america asia ireland florence chelsea dallas houston lincoln washington denver",
     "christian german roman duke earl angel jesus salman cali savannah kingston lima sofia",
-    "adelaide victoria milan",
+    "adelaide victoria milan marine",
 )
 
 # And surnames: Michael Jordan, Martin King.
@@ -261,6 +274,11 @@ MODIFIERS = words_of(
     "chief assistant mr mrs ms miss sir dame lord lady longtime veteran retired influential top",
     "rebel 's exiled jailed ousted prominent right-wing far-right left-wing young fellow its",
     "their his her our",
+)
+
+# What stands between somebody and what they are.
+COPULAS = words_of(
+    "is was are were be been being am remains became become becomes",
 )
 
 # What may open an apposition after a name.

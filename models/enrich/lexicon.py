@@ -41,8 +41,8 @@ class Sense(NamedTuple):
     """Canonical name of a country or organisation; of a role, what it is called with a country."""
     country: str | None = None
     sector: str | None = None
-    before: tuple[str, str] | None = None
-    """ISO date, and the sector until then."""
+    history: tuple[tuple[str, str], ...] = ()
+    """What the sector was from which day on, in order; `sector` is for articles without a date."""
     generic: bool = False
     """An organisation whose name others bear in other countries."""
     weak: bool = False
@@ -53,6 +53,12 @@ class Sense(NamedTuple):
     """A role that names one person."""
     apart: bool = False
     """A role of those who stand outside of what modifies them."""
+
+    def on(self, day: str | None) -> "Sense":
+        """With the sector of that ISO date: a rebel group that governs now, a party in office."""
+        if day is None or not self.history:
+            return self
+        return self._replace(sector=[s for since, s in self.history if since <= day[:10]][-1])
 
 
 class Mention(NamedTuple):
@@ -93,8 +99,10 @@ def read(text: str, start: int = 0, end: int | None = None) -> list[Word]:
     return words
 
 
-def mentions(text: str, words: Sequence[Word], *, lower_case: bool) -> list[Mention]:
-    """Known phrases in order, the longest at each place, disjoint.
+def mentions(
+    text: str, words: Sequence[Word], *, lower_case: bool, day: str | None = None
+) -> list[Mention]:
+    """Known phrases in order, the longest at each place, disjoint; as of a day, if it is known.
 
     Names need their capital letter, unless the text has none (`lower_case`).
     """
@@ -111,7 +119,7 @@ def mentions(text: str, words: Sequence[Word], *, lower_case: bool) -> list[Ment
                 and (not rest or _follows(text, words, position, end, rest))
                 and (cased != "acronym" or _is_acronym(word, words, position, lower_case))
             ):
-                found.append(Mention(position, end, sense))
+                found.append(Mention(position, end, sense.on(day)))
                 break
         else:
             end = position + 1
@@ -289,20 +297,30 @@ def _index() -> dict[str, list[Entry]]:
 def _organisations() -> Iterable[tuple[str, Sense]]:
     for sector, entries in _toml("organisations.toml").items():
         for name, entry in entries.items():
-            before = entry.get("before")
             sense = Sense(
                 "organisation",
                 key_of(name),
                 name,
                 entry.get("country"),
                 entry.get("sector", sector),
-                (before["date"], before["sector"]) if before else None,
+                _history(entry, entry.get("sector", sector)),
                 entry.get("generic", False),
             )
-            for alias in (re.sub(r" \(.*\)$", "", name), *entry.get("also", ())):
+            aliases = (re.sub(r" \(.*\)$", "", name), *entry.get("also", ()))
+            # In small letters first: then capitals do not matter.
+            for alias in sorted(aliases, key=lambda alias: alias[0].isupper()):
                 yield alias, sense
             for word in entry.get("members", ()):
                 yield word, sense._replace(name=None)
+
+
+def _history(entry: dict[str, Any], sector: str) -> tuple[tuple[str, str], ...]:
+    if before := entry.get("before"):
+        return ("", before["sector"]), (before["date"], sector)
+    changes = [("", "OPP")]
+    for since, until in entry.get("governs", ()):
+        changes += [(since, "GOV"), (until or "9999", "OPP")]
+    return tuple(changes) if "governs" in entry else ()
 
 
 def _nations() -> Iterable[tuple[str, Sense]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from eventwire.models.enrich.grammar import (
     ABBREVIATED,
     APPOSITION,
+    COPULAS,
     DETERMINERS,
     GENDER_OF_PRONOUN,
     GENDER_OF_ROLE,
@@ -60,6 +61,11 @@ class People:
         names = (name_keys(person.name) for person in self._by_last.get(key, ()))
         return any(len(keys) > 1 and keys[-1] == key for keys in names)
 
+    def named_at(self, start: int) -> int | None:
+        """Where the name ends that begins there."""
+        here = self._between(start, start + 1)
+        return here[0].end if here else None
+
     def holding(self, role: str, before: int) -> Person | None:
         """The one person whom the article has called by that role before a place."""
         holders = [person for person in self._holders.get(role, ()) if person.start < before]
@@ -85,23 +91,49 @@ class People:
         """
         found: dict[int, Person | None] = {}
         for word in self._pronouns if self._resolver.sentences else ():
-            here = self._resolver.sentence_of(word.start)
-            candidates: dict[int, Person | None] = {}
-            for index in range(here, max(-1, here - 4), -1):
-                sentence = self._resolver.sentences[index]
-                begin = max(sentence.start, word.start - _REACH)
-                end = min(sentence.end, word.start)
-                candidates = self._candidates(word, begin, end, found)
-                if candidates:
-                    break
+            quotation = self.quotation_at(word.start)
+            candidates = self._nearest(word, quotation, found)
+            if quotation is not None and not candidates:
+                candidates = self._spoken_of(word, found)
             found[word.start] = candidates.popitem()[1] if len(candidates) == 1 else None
         return found
 
+    def _nearest(
+        self, word: Word, quotation: Quotation | None, earlier: dict[int, Person | None]
+    ) -> dict[int, Person | None]:
+        """Candidates of the nearest sentence that has any, inside or outside of a quotation."""
+        here = self._resolver.sentence_of(word.start)
+        for index in range(here, max(-1, here - 4), -1):
+            sentence = self._resolver.sentences[index]
+            begin = max(sentence.start, word.start - _REACH)
+            end = min(sentence.end, word.start)
+            if found := self._candidates(word, begin, end, quotation, earlier):
+                return found
+        return {}
+
+    def _spoken_of(self, word: Word, earlier: dict[int, Person | None]) -> dict[int, Person | None]:
+        """Whom "he" in a quotation may mean who is named before it, but not the speaker."""
+        from eventwire.models.enrich.attribution import (
+            speaker_at,  # attribution resolves through us
+        )
+
+        span = speaker_at(self._resolver, word.start)
+        if span is None or self._resolver.text[slice(*span)].lower() in GENDER_OF_PRONOUN:
+            return {}
+        speakers = {id(one.person) for one in self._between(*span)}
+        found = self._nearest(word, None, earlier)
+        return {key: person for key, person in found.items() if key not in speakers}
+
     def _candidates(
-        self, word: Word, start: int, end: int, earlier: dict[int, Person | None]
+        self,
+        word: Word,
+        start: int,
+        end: int,
+        quotation: Quotation | None,
+        earlier: dict[int, Person | None],
     ) -> dict[int, Person | None]:
         """Whom a pronoun may mean among the persons and the pronouns of text[start:end]."""
-        gender, quotation = GENDER_OF_PRONOUN[word.key], self.quotation_at(word.start)
+        gender = GENDER_OF_PRONOUN[word.key]
         found: dict[int, Person | None] = {}
         for one in self._between(start, end):
             if one.person.gender in (None, gender) and quotation == self.quotation_at(one.start):
@@ -138,9 +170,7 @@ class People:
         return [quotation.start for quotation in self.quotations]
 
     def _speaker(self, start: int) -> Person | None:
-        from eventwire.models.enrich.attribution import (
-            speaker_at,  # attribution resolves through us
-        )
+        from eventwire.models.enrich.attribution import speaker_at  # as above
 
         span = speaker_at(self._resolver, start)
         if span is None:
@@ -169,16 +199,18 @@ class People:
 
     def _read(self) -> None:
         known = self._resolver
-        phrase = Phrase(known.text, known.words, known.lower_case, known.mentions)
+        phrase = known.phrase
         surnames: list[tuple[int, int]] = []
-        for first, end in _runs(phrase, self._resolver):
+        for first, end in _without_openings(phrase, list(_runs(phrase, known)), known):
             facts, titled = _described(phrase, first, end)
             if end - first > 1 or titled or _speaks(phrase, first, end):
                 self._add(phrase, first, end, facts)
             else:
                 surnames.append((first, end))
         for first, end in surnames:
-            if (person := self.find(phrase.quote(first, end))) is not None:
+            person = self.find(phrase.quote(first, end)) or self._leader(phrase, first, end)
+            modifies = end < len(phrase.words) and _is_body(phrase, end)  # "Assad regime"
+            if person is not None and not modifies:
                 self._note(phrase, first, end, person)
         self._add_descriptions(phrase)
         self._occurrences.sort(key=lambda occurrence: occurrence.start)
@@ -203,6 +235,13 @@ class People:
                 known.append(person)
         self._note(phrase, first, end, person)
 
+    def _leader(self, phrase: Phrase, first: int, end: int) -> Person | None:
+        """Whom the article names and does not introduce: "Putin"."""
+        person = leader(phrase.quote(first, end), self._resolver.day)
+        if person is not None and person.name:
+            self._by_last.setdefault(name_keys(person.name)[-1], []).append(person)
+        return person
+
     def _tell(self, person: Person, facts: Facts, phrase: Phrase, first: int) -> None:
         unsure = facts.foreign or (facts.organisation is not None and facts.organisation.generic)
         person.country = person.country or (None if unsure else facts.country)
@@ -222,6 +261,8 @@ class People:
     def _add_descriptions(self, phrase: Phrase) -> None:
         """Persons without a name, "a Russian soldier": a pronoun may mean them."""
         named = {one.start: one.person for one in self._occurrences}
+        ends = {one.end for one in self._occurrences}
+        begins = {sentence.start for sentence in self._resolver.sentences}
         words = phrase.words
         for mention in phrase.mentions:
             sense, end = mention.sense, mention.end
@@ -231,8 +272,11 @@ class People:
             before = words[first - 1] if first else None
             if before is None or not (before.key in DETERMINERS or before.possessive):
                 continue
-            if words[end - 1].possessive:
+            if words[end - 1].possessive or _is_predicate(phrase, first - 1, ends):
                 continue
+            if before.start in begins and (subject := _named_after(phrase, end, named)):
+                self._tell(subject, read_phrase(phrase, first, end), phrase, 0)
+                continue  # "A child of refugees, X …"
             follows = named.get(words[end].start) if end < len(words) else None
             if follows or (end < len(words) and phrase.at[end] is not None):
                 gap = phrase.gap(end).strip()
@@ -249,6 +293,27 @@ class People:
                 gender = GENDER_OF_ROLE.get(sense.key)
                 holder = Person(None, facts.country, facts.sector, gender=gender)
             self._note(phrase, mention.first, end, holder)
+
+
+def _is_predicate(phrase: Phrase, first: int, ends: set[int]) -> bool:
+    """Whether a description at words[first] says what somebody named is: "X is a medic", "X, the
+    chairman", "joined as a medic"; not "there is a medic"."""
+    words = phrase.words
+    before = words[first - 1] if first else None
+    if before is None:
+        return False
+    if before.key in COPULAS:
+        return first < 2 or words[first - 2].key != "there"
+    return before.key == "as" or (before.end in ends and phrase.gap(first).strip() == ",")
+
+
+def _named_after(phrase: Phrase, end: int, named: dict[int, Person]) -> Person | None:
+    """Whose name follows the next comma, within a dozen words and the sentence."""
+    for position in range(end, min(len(phrase.words), end + 12)):
+        gap = phrase.gap(position)
+        if set(gap) & _BREAKS:
+            return named.get(phrase.words[position].start) if gap.strip() == "," else None
+    return None
 
 
 def _runs(phrase: Phrase, resolver: "Resolver") -> Iterator[tuple[int, int]]:
@@ -275,6 +340,18 @@ def _runs(phrase: Phrase, resolver: "Resolver") -> Iterator[tuple[int, int]]:
             yield first, end
 
 
+def _without_openings(
+    phrase: Phrase, runs: list[tuple[int, int]], resolver: "Resolver"
+) -> Iterator[tuple[int, int]]:
+    """Runs without the word that opens the sentence, where the full name after it stands alone
+    elsewhere: "Clearly Ana Kos"."""
+    begins = {sentence.start for sentence in resolver.sentences}
+    names = {phrase.quote(first, end) for first, end in runs if end - first > 1}
+    for first, end in runs:
+        opens = end - first > 2 and phrase.words[first].start in begins
+        yield (first + 1 if opens and phrase.quote(first + 1, end) in names else first), end
+
+
 def _run_end(phrase: Phrase, first: int) -> int:
     words, end = phrase.words, first + 1
     while end < len(words) and not words[end - 1].possessive:
@@ -294,18 +371,18 @@ def _run_end(phrase: Phrase, first: int) -> int:
 
 def _is_institution(phrase: Phrase, end: int) -> bool:
     """Whether a run ends in front of "Brigade", as in Azov Brigade."""
-    mention = phrase.at[end] if end < len(phrase.words) else None
-    return (
-        mention is not None
-        and mention.sense.body
-        and phrase.words[end].upper
-        and phrase.gap(end) == " "
-    )
+    return end < len(phrase.words) and phrase.words[end].upper and _is_body(phrase, end)
+
+
+def _is_body(phrase: Phrase, position: int) -> bool:
+    """Whether an institution follows at once."""
+    mention = phrase.at[position]
+    return mention is not None and mention.sense.body and phrase.gap(position) == " "
 
 
 def _described(phrase: Phrase, first: int, end: int) -> tuple[Facts, bool]:
     """What titles before and an apposition after a name say; whether there is any."""
-    left = _leftmost(phrase, first)
+    left = leftmost(phrase, first)
     facts, titled = Facts(), False
     if left < first:
         facts = read_phrase(phrase, left, end)
@@ -313,11 +390,14 @@ def _described(phrase: Phrase, first: int, end: int) -> tuple[Facts, bool]:
     elif first > 0 and phrase.gap(first).strip() == ",":
         before = phrase.at[first - 1]
         if before is not None and before.sense.person:  # "the foreign minister, X"
-            facts, titled = read_phrase(phrase, _leftmost(phrase, before.first), first), True
+            facts, titled = read_phrase(phrase, leftmost(phrase, before.first), first), True
     titled = titled or (first > 0 and phrase.words[first - 1].key in GENDER_OF_TITLE)
     after = _apposition(phrase, end)
     if after is not None:
         facts, titled = merge(facts, after) if titled else after, True
+    if _OF_CONGRESS.match(phrase.text, phrase.words[end - 1].end):
+        american = Facts(country="USA", sector="LEG", how="exact")
+        facts, titled = merge(facts, american) if titled else american, True
     return (facts if titled else Facts()), titled
 
 
@@ -339,7 +419,7 @@ def _apposition(phrase: Phrase, end: int) -> Facts | None:
 
 def _description_start(phrase: Phrase, first: int) -> int:
     """Where a description begins, up to three adjectives included: "the tech entrepreneur"."""
-    first = _leftmost(phrase, first)
+    first = leftmost(phrase, first)
     for _ in range(3):
         word = phrase.words[first - 1]
         if first == 0 or phrase.at[first - 1] or word.upper or word.key in _NO_MODIFIER:
@@ -350,7 +430,7 @@ def _description_start(phrase: Phrase, first: int) -> int:
     return first
 
 
-def _leftmost(phrase: Phrase, first: int) -> int:
+def leftmost(phrase: Phrase, first: int) -> int:
     """Where the titles before words[first] begin."""
     position = first
     while position > 0:
@@ -375,6 +455,8 @@ def _speaks(phrase: Phrase, first: int, end: int) -> bool:
     return after in SPEECH or before in SPEECH
 
 
+_OF_CONGRESS = re.compile(r",? \(?[RD]-[A-Z]")
+"""As American news introduces who is of which party and state: (R-Tenn.)."""
 _REACH = 2000
 """Characters that a pronoun looks back, in sentences without end."""
 _NO_MODIFIER = NO_NAME | DETERMINERS

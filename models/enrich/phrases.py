@@ -30,7 +30,9 @@ from eventwire.models.enrich.grammar import (
     POSSESSIVES,
     PREFIXES,
     PREPOSITIONS,
+    PRESIDING,
     SMALL,
+    SPORTS,
     SURNAMES,
     TAILS,
 )
@@ -66,6 +68,10 @@ class Facts:
     """The country's people and nobody more precise: "Israelis"."""
     bare: bool = False
     """Role words alone: no name, no country."""
+    counted: bool = False
+    """Some of many: "three countries", "every official"."""
+    headed: bool = False
+    """The role is the last word: not "military exercises", "officials from the board"."""
 
 
 @dataclass(slots=True)
@@ -77,12 +83,14 @@ class Phrase:
     lower_case: bool
     mentions: list[Mention] = field(default_factory=list)
     """Found here if not given."""
+    day: str | None = None
+    """When the words were published: ISO date."""
     at: list[Mention | None] = field(default_factory=list)
     """The mention that covers each word."""
 
     def __post_init__(self) -> None:
         if not self.mentions:
-            self.mentions = mentions(self.text, self.words, lower_case=self.lower_case)
+            self.mentions = self.find(self.words)
         at = self.at = [None] * len(self.words)
         for mention in self.mentions:
             at[mention.first] = mention
@@ -93,6 +101,10 @@ class Phrase:
             other = generic and self._is_longer(mention.first)
             if other or (key in _MAYBE_NAMES and self._is_in_name(mention)):
                 at[mention.first : mention.end] = [None] * (mention.end - mention.first)
+
+    def find(self, words: Sequence[Word]) -> list[Mention]:
+        """What of these words is known."""
+        return mentions(self.text, words, lower_case=self.lower_case, day=self.day)
 
     def is_name(self, position: int) -> bool:
         """Whether an unknown word may be part of somebody's name."""
@@ -125,6 +137,8 @@ class Phrase:
             return False
         word = self.words[first]
         if word.key in GIVEN_NAMES and self.is_name(end) and not word.possessive:
+            if mention.sense.kind == "role" and first and self.at[first - 1]:
+                return False  # "US Marine X"
             # "Kenya Human Rights Commission" is a body's name.
             return not any(m is not None and m.sense.body for m in self.at[end : end + 6])
         if not (word.upper and word.key in SURNAMES and self.is_name(first - 1)):
@@ -147,9 +161,10 @@ def read_phrase(phrase: Phrase, first: int = 0, end: int | None = None) -> Facts
     first = _leading(phrase, first, end, facts)
     cut = _core_end(phrase, first, end)
     _Core(phrase, first, cut, facts).read()
+    facts.headed = facts.headed and cut == end
     if cut + 1 < end and phrase.at[cut] is None:
         _read_complement(phrase, cut, end, facts)
-    if facts.former and facts.sector in _OFFICES:
+    if facts.former and facts.sector in _LEFT:
         facts.sector = "CVL"
     return facts
 
@@ -172,7 +187,9 @@ def merge(first: Facts, second: Facts) -> Facts:
 # ------------------------------------------------------------------------------------ details
 
 _MAYBE_NAMES = GIVEN_NAMES | SURNAMES
-_OFFICES = frozenset({"GOV", "MIL", "LEG", "COP", "JUD", "SPY", "REB", "OPP"})
+_OFFICES = frozenset({"GOV", "MIL", "LEG", "COP", "JUD", "SPY"})
+_LEFT = _OFFICES | {"REB"}
+"""Sectors that one leaves with the post; a former leader of the opposition is still of it."""
 # Sectors that modifiers give to civilians: "student protesters".
 _COLOURS = frozenset({"OPP", "REL", "EDU", "LAB", "AGR", "REF", "MED", "HLH", "PTY", "NGO", "REB"})
 
@@ -262,6 +279,11 @@ class _Core:
         self._name_institution()
         named = facts.name or facts.person or facts.owner or facts.country
         facts.bare = bool(self.roles) and not named
+        facts.counted = any(
+            key in COUNTS or key in ("every", "each", "any") or key[0].isdigit()
+            for key in self.unknown
+        )
+        facts.headed = self.head is not None and self.head.end == self.end
 
     def _is_adjective(self, mention: Mention) -> bool:
         """A role word that only colours the noun after it: "general strike", "state visit"."""
@@ -390,7 +412,7 @@ class _Core:
             if not stem or tail not in ("led", "based", "run"):
                 continue
             cut = word._replace(end=word.start + len(stem), text=word.text[: len(stem)], key=stem)
-            for mention in mentions(self.phrase.text, [cut], lower_case=self.phrase.lower_case):
+            for mention in self.phrase.find([cut]):
                 sense, facts = mention.sense, self.facts
                 if sense.kind == "organisation":
                     facts.organisation, facts.country, facts.how = sense, sense.country, "exact"
@@ -413,10 +435,10 @@ class _Core:
             for start, end in ((word.start, word.start + stem), (word.start + stem + 1, word.end))
             for text in (phrase.text[start:end],)
         )
-        first = mentions(phrase.text, [one], lower_case=phrase.lower_case)
+        first = phrase.find([one])
         if one.key not in ELSEWHERE and not (first and _is_demonym(first[0].sense)):
             return
-        for mention in mentions(phrase.text, [last], lower_case=phrase.lower_case):
+        for mention in phrase.find([last]):
             self.facts.country, self.facts.how = mention.sense.country, "demonym"
 
     def _read_organisation(self) -> bool:
@@ -435,6 +457,8 @@ class _Core:
         if national and sense.sector == "IGO" and head is not None:
             return True  # "Ukraine's UN ambassador", "Rwandan UN peacekeepers": the country's
         facts.organisation, facts.sector, facts.how = sense, sense.sector, "exact"
+        if sense.history and head is not None and head.sense.sector in _OFFICES:
+            facts.sector = head.sense.sector  # "Republican senator"
         if sense.country or not national:
             facts.country = sense.country
         title = head is not None and (head.first > mention.first or head.sense.person)
@@ -469,10 +493,23 @@ class _Core:
             return "OPP"
         if against and head.sector == "PRM":
             return "REB"
+        if head.sector == "GOV" and head.key in PRESIDING:
+            return self._presided(strong)
         colours = [
             m.sense.sector for m in strong if m.first >= self.owned and m.sense.sector in _COLOURS
         ]
         return colours[-1] if colours and head.sector == "CVL" and not head.apart else head.sector
+
+    def _presided(self, strong: list[Mention]) -> str | None:
+        """Of a president or official: what they are of, if it is no government."""
+        if not self.unknown.isdisjoint(SPORTS):
+            return "SOC"
+        head = self.head
+        bodies = [m.sense.sector for m in strong if m.sense.body and head and m.end <= head.first]
+        if bodies and bodies[-1] != "CVL":
+            return bodies[-1]
+        unknown = self.facts.owner and not self.facts.country
+        return None if unknown and head and head.sense.key.endswith("president") else "GOV"
 
     def _is_civilian(self) -> bool:
         """ "two Chinese", "many Israelis"; "the Russians" may be an army."""
@@ -527,6 +564,9 @@ def _read_complement(phrase: Phrase, cut: int, end: int, facts: Facts) -> None:
         facts.foreign = True
     elif preposition in ("of", "for") or (head is not None and head.weak):
         _add_whose(facts, inner)
+        unknown = inner.person and not (facts.country or inner.sector or facts.ambiguous)
+        if unknown and preposition == "of" and head and head.key.endswith("president"):
+            facts.sector = facts.sector if facts.person else None  # "president of Brookings"
 
 
 def _add_where(facts: Facts, inner: Facts, preposition: str) -> None:
@@ -560,6 +600,8 @@ def _add_whose(facts: Facts, inner: Facts) -> None:
         if head is None:
             facts.role, facts.people, facts.bare = inner.role, inner.people, inner.bare
             facts.name = facts.name or inner.name
+    elif head is not None and head.body and inner.person and not inner.country:
+        facts.owner, facts.bare = facts.owner or inner.person, False  # "government of Ana Kos"
     if not facts.country and inner.country:
         facts.country, facts.how = inner.country, inner.how
     facts.ambiguous = facts.ambiguous or inner.ambiguous
