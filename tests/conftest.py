@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
@@ -61,11 +61,27 @@ class Elsewhere(NamedTuple):
 AnyBroker = Embedded | Cluster | Elsewhere
 
 
+class NoBroker(pytest.skip.Exception):
+    pass
+
+
 def no_broker(reason: str) -> NoReturn:
     """Skip the test, or fail it where brokers are required."""
     if BROKERS_REQUIRED:
-        pytest.fail(f"skipped, though brokers are required: {reason}", pytrace=False)
-    pytest.skip(reason)
+        said = f"skipped, though brokers are required: {reason}"
+        raise pytest.fail.Exception(said, pytrace=False) from None
+    raise NoBroker(reason) from None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.excinfo is not None and isinstance(call.excinfo.value, NoBroker):
+        # All from one place: the summary then tells the reason once, and not for each test.
+        report.longrepr = (__file__, 0, f"Skipped: {call.excinfo.value.msg}")
+    return report
 
 
 @pytest.fixture(scope="session")
