@@ -17,6 +17,7 @@ A gold file holds one AnnotatedSentence a line, as JSON; offsets count code poin
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -87,8 +88,10 @@ def read_gold(path: Path) -> list[AnnotatedSentence]:
             where = f"{path}:{number}"
             try:
                 sentence = decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise AnnotationError(f"{where}: {error}") from error
+            except (ValueError, RecursionError) as error:
+                raise AnnotationError(
+                    f"{where}: expected an annotated sentence: {error}"
+                ) from error
             _check(where, sentence)
             sentences.append(sentence)
     return sentences
@@ -101,11 +104,17 @@ def read_standoff(path: Path, texts: Path) -> list[AnnotatedSentence]:
     `texts` is gzipped JSON lines of id and text. Raises AnnotationError where a text is missing or
     is not the one that was annotated.
     """
-    wanted = msgspec.json.Decoder(_StandOff).decode_lines(path.read_bytes())
+    try:
+        wanted = msgspec.json.Decoder(_StandOff).decode_lines(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f"{path}: expected stand-off annotations: {error}") from error
     ids = {each.id for each in wanted}
-    with gzip.open(texts) as lines:
-        decoder = msgspec.json.Decoder(_Text)
-        found = {each.id: each.text for each in map(decoder.decode, lines) if each.id in ids}
+    try:
+        with gzip.open(texts) as lines:
+            decoder = msgspec.json.Decoder(_Text)
+            found = {each.id: each.text for each in map(decoder.decode, lines) if each.id in ids}
+    except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
+        raise AnnotationError(f"{texts}: expected gzipped JSON lines of texts: {error}") from error
     sentences = []
     for number, each in enumerate(wanted, 1):
         text = found.get(each.id, "")
@@ -143,10 +152,19 @@ def find(text: str, quoted: str) -> tuple[int, int] | None:
     return None
 
 
+def read_text(path: Path) -> str:
+    """Of a file in UTF-8; raises AnnotationError where it is none."""
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        came = f"byte 0x{error.object[error.start]:02x} at {error.start}"
+        raise AnnotationError(f"{path}: expected text in UTF-8, came {came}") from error
+
+
 def _blocks(file: Path) -> Iterator[list[tuple[int, str]]]:
     """Blocks between blank lines, each a list of numbered lines, without the comments."""
     block: list[tuple[int, str]] = []
-    for number, line in enumerate(file.read_text("utf-8-sig").split("\n"), 1):
+    for number, line in enumerate(read_text(file).split("\n"), 1):
         if line.startswith("#"):
             continue
         if line.strip():

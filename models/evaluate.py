@@ -1,26 +1,29 @@
-"""`eventwire evaluate`: the model on a gold file, in whichever of two forms it is."""
+"""`eventwire evaluate`: the model on a gold file, in whichever form it is."""
 
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from eventwire.models import plv, predict, scores
-from eventwire.models.corpus import read_corpus, read_gold
+from eventwire.models.corpus import AnnotationError, read_corpus, read_gold
 
 
 def run(
     path: Path, *, as_json: bool = False, model: Path | None = None, min_confidence: float = 0.0
 ) -> str:
-    """Scores as text to print, of annotated sentences (.jsonl, or a corpus .txt) or of PLV pairs.
+    """Scores as text to print, of annotated sentences (JSON lines, or a corpus: .txt or a folder of
+    them) or of PLV pairs.
 
-    Raises AnnotationError for a gold file that cannot be read, WeightsError.
+    Raises AnnotationError for a gold file that has none or another form, OSError, WeightsError.
     """
     found: plv.PairScores | scores.Scores
-    if path.suffix != ".txt" and not path.is_dir() and plv.is_plv(path):
-        pairs = plv.read(path)
+    is_corpus = path.suffix == ".txt" or path.is_dir()
+    if not is_corpus and plv.is_plv(path):
+        pairs = _some(plv.read(path), path)
         found = plv.score(pairs, predict.load(model or predict.DEFAULT_MODEL))
     else:
-        gold = read_gold(path) if path.suffix == ".jsonl" else read_corpus(path)
+        gold = _some(read_corpus(path) if is_corpus else read_gold(path), path)
         predictor = predict.load(model or predict.DEFAULT_MODEL)
         predicted = predictor.predict([sentence.text for sentence in gold])
         sure = [[e for e in events if e.confidence >= min_confidence] for events in predicted]
@@ -28,3 +31,12 @@ def run(
     if as_json:
         return msgspec.json.format(msgspec.json.encode(found.as_json())).decode()
     return found.table()
+
+
+T = TypeVar("T")
+
+
+def _some(found: list[T], path: Path) -> list[T]:
+    if not found:
+        raise AnnotationError(f"{path}: expected annotated sentences, came none")
+    return found

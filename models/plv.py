@@ -6,13 +6,14 @@ best, else the most confident. The sentences all report an event, so the thresho
 """
 
 import csv
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from eventwire.models.corpus import AnnotationError
+import msgspec
+
+from eventwire.models.corpus import AnnotationError, read_text
 from eventwire.models.ontology import ontology
 from eventwire.models.predict import Prediction, Predictor
 from eventwire.models.scores import HEADING, Tally, row
@@ -42,8 +43,8 @@ class Pair:
 
 def is_plv(path: Path) -> bool:
     """Whether the first line of the file has a marked sentence."""
-    with path.open(encoding="utf-8-sig") as lines:
-        return "marked_sentence" in lines.readline()
+    with path.open("rb") as lines:
+        return b"marked_sentence" in lines.readline(1_000_000)
 
 
 def read(path: Path) -> list[Pair]:
@@ -72,7 +73,7 @@ class PairScores:
         return {"accuracy": self.accuracy, "macro_f1": self.macro_f1, "roots": roots}
 
     def table(self) -> str:
-        lines = [f"{self.pairs} pairs", "", f"accuracy {self.accuracy:.3f}"]
+        lines = [f"{self.pairs} pair{'s' * (self.pairs != 1)}", "", f"accuracy {self.accuracy:.3f}"]
         lines += [f"macro-F1 {self.macro_f1:.3f}", "", HEADING]
         return "\n".join(lines + [row(root, t) for root, t in sorted(self.roots.items())])
 
@@ -123,18 +124,21 @@ def _share(span: Offsets | None, spans: Sequence[Offsets]) -> float:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        if path.suffix == ".jsonl":
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    try:
-                        yield number, json.loads(line)
-                    except ValueError as error:
-                        raise AnnotationError(f"{path}:{number}: {error}") from error
-        else:
-            reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    lines = read_text(path).split("\n")
+    if path.suffix == ".jsonl":
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield number, msgspec.json.decode(line, type=dict[str, Any])
+                except (ValueError, RecursionError) as error:
+                    raise AnnotationError(f"{path}:{number}: {error}") from error
+    else:
+        reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        try:
             for row in reader:
                 yield reader.line_num, row
+        except csv.Error as error:
+            raise AnnotationError(f"{path}:{reader.line_num}: {error}") from error
 
 
 def _pair(where: str, row: dict[str, Any]) -> Pair:

@@ -103,7 +103,7 @@ class Scores:
 
     def table(self) -> str:
         """For people: one row a measure, then one a type, the frequent first."""
-        lines = [f"{self.sentences} sentences", "", HEADING]
+        lines = [f"{self.sentences} sentence{'s' * (self.sentences != 1)}", "", HEADING]
         for name in ("any", "root", "type", "trigger", "actor", "target", "place"):
             lines.append(row(name, getattr(self, name)))
         lines += ["", f"{'status':20}accuracy {self.status_accuracy():.3f}"]

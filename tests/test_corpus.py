@@ -1,3 +1,4 @@
+import gzip
 import json
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from eventwire.models.corpus import (
     find,
     read_corpus,
     read_gold,
+    read_standoff,
 )
 from eventwire.models.ontology import STATUSES, ontology
 
@@ -113,6 +115,31 @@ def test_a_wrong_corpus_line_is_refused_with_its_place(
         read_corpus(corpus_file)
 
 
+def test_a_corpus_file_that_is_no_text_is_refused_with_the_first_wrong_byte(tmp_path: Path) -> None:
+    file = tmp_path / "sample.txt"
+    file.write_bytes(b"Leaders met.\xff")
+    with pytest.raises(AnnotationError, match=r"sample.txt: .* UTF-8, came byte 0xff at 12"):
+        read_corpus(file)
+
+
+@pytest.mark.parametrize(
+    ("standoff", "texts", "name"),
+    [
+        (b"{", b"", r"a\.standoff\.jsonl"),
+        (b"", b"{}", r"texts\.gz"),
+        (b"", gzip.compress(b"{}"), r"texts\.gz"),
+        (b"", gzip.compress(b"{}" * 99)[:-9], r"texts\.gz"),
+    ],
+)
+def test_stand_off_files_that_are_none_are_named(
+    tmp_path: Path, standoff: bytes, texts: bytes, name: str
+) -> None:
+    (tmp_path / "a.standoff.jsonl").write_bytes(standoff)
+    (tmp_path / "texts.gz").write_bytes(texts)
+    with pytest.raises(AnnotationError, match=f"{name}: expected "):
+        read_standoff(tmp_path / "a.standoff.jsonl", tmp_path / "texts.gz")
+
+
 def test_no_event_and_an_event_do_not_go_together(corpus_file: Path) -> None:
     corpus_file.write_text(f"{BLOCK}  -\n")
     with pytest.raises(AnnotationError, match=r"sample.txt:5: .* came '  -'"):
@@ -168,11 +195,12 @@ def test_byte_order_mark_blank_lines_and_crlf_do_no_harm(tmp_path: Path) -> None
         (gold_line(trigger=[3, 3]), r"gold.jsonl:2: events\[0\]\.trigger: "),
         (gold_line(trigger=[-4, 6]), r"gold.jsonl:2: events\[0\]\.trigger: "),
         (gold_line(source=[[0, 99]]), r"gold.jsonl:2: events\[0\]\.source: "),
-        (gold_line(trigger="met"), r"gold.jsonl:2: Expected `array`, got `str`.*trigger"),
+        (gold_line(trigger="met"), r"gold.jsonl:2: .*: Expected `array`, got `str`.*trigger"),
         (gold_line(actors=[]), r"gold.jsonl:2: .*unknown field `actors`"),
         ('{"id": "a-1", "text": "We met."}', r"gold.jsonl:2: .*required field `events`"),
         ("{not json", r"gold.jsonl:2: "),
         (b'{"id": "\xff"}', r"gold.jsonl:2: "),
+        ("[" * 100_000, r"gold.jsonl:2: expected an annotated sentence"),
     ],
 )
 def test_a_wrong_gold_line_is_refused_with_its_place(

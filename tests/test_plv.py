@@ -59,6 +59,8 @@ def test_json_lines_are_read(tmp_path: Path) -> None:
         '{"marked_sentence": "<s></s> left.", "gold_root": "REJECT"}',
         '{"gold_root": "REJECT"}',
         "no json",
+        "[1]",
+        "7",
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str) -> None:
