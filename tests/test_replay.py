@@ -3,6 +3,7 @@ import json
 import time
 
 import pytest
+from conftest import on_both_brokers
 from kafka.errors import KafkaTimeoutError
 
 from eventwire.models.records import Article
@@ -11,6 +12,8 @@ from eventwire.streams.clients import BrokerError
 from eventwire.streams.feeds import Feed, Line
 from eventwire.streams.replay import Pacer, Progress, Unsent, article_record, dry_run, replay
 from eventwire.streams.settings import Settings
+
+broker = on_both_brokers()
 
 
 class Clock:

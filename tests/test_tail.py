@@ -11,6 +11,7 @@ import unicodedata
 
 import msgspec
 import pytest
+from conftest import on_both_brokers
 
 from eventwire.models.records import (
     ArticleRef,
@@ -33,6 +34,8 @@ from eventwire.streams.tail import (
     tail,
     visible,
 )
+
+broker = on_both_brokers()
 
 SENTENCE = "Rebels shelled the port of Aden on Monday."
 

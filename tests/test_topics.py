@@ -1,9 +1,12 @@
 import pytest
+from conftest import on_both_brokers
 
 from eventwire.streams import clients
 from eventwire.streams.clients import BrokerError
 from eventwire.streams.settings import Settings
 from eventwire.streams.topics import Existing, create_missing, kept, topics
+
+broker = on_both_brokers()
 
 
 def test_the_names_are_those_that_others_subscribe_to():
@@ -59,6 +62,7 @@ def test_articles_and_codings_get_as_many_partitions_as_the_other_has(broker, th
     settings = Settings(brokers=broker.address, topic_prefix=prefix, partitions=2)
     with clients.admin(settings) as admin:
         admin.create_topics({prefix + there: {"num_partitions": 5}})
+        admin.wait_for_topics([prefix + there])
     found = {topic.name.removeprefix(prefix): topic for topic in create_missing(settings)}
     assert found["news.articles.v1"].partitions == found["news.codings.v1"].partitions == 5
     assert found["politics.events.v1"].partitions == 2
@@ -93,5 +97,6 @@ def test_codings_with_other_partitions_than_the_articles_are_refused(broker):
                 "uneven.news.codings.v1": {"num_partitions": 2},
             }
         )
+        admin.wait_for_topics(["uneven.news.articles.v1", "uneven.news.codings.v1"])
     with pytest.raises(BrokerError, match=r"uneven\.news\.articles\.v1 has 5 partitions and .* 2:"):
         create_missing(settings)

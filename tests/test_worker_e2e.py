@@ -10,18 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import AnyBroker, Elsewhere, Room, WorkerProcess, broker_of, room_settings
+from conftest import AnyBroker, Elsewhere, Room, WorkerProcess, on_both_brokers, room_settings
 
 NewRoom = Callable[..., Room]
 NewWorker = Callable[..., WorkerProcess]
 
+broker = on_both_brokers()
+
 # Where the broker plays no part, one is enough.
-on_one_broker = pytest.mark.parametrize("broker", ["embedded"], indirect=True)
-
-
-@pytest.fixture(scope="module", params=["embedded", "kafka"])
-def broker(request: pytest.FixtureRequest) -> AnyBroker:
-    return broker_of(request.param, request)
+on_one_broker = pytest.mark.parametrize("broker", ["embedded_broker"], indirect=True)
 
 
 @pytest.fixture(scope="module")
