@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from eventwire.models.records import Event, Span
+from eventwire.models.records import Event, Participant, Span
 from eventwire.streams import clients
 from eventwire.streams.settings import Settings
 from eventwire.streams.topics import topics
@@ -149,7 +149,14 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def _names(spans: Sequence[Span]) -> str:
-    return ", ".join(visible(span.text) for span in spans) or "?"
+    return ", ".join(visible(_name(span)) for span in spans) or "?"
+
+
+def _name(span: Span) -> str:
+    """The words of the article, and who is meant where the sentence alone does not say: `he`."""
+    if isinstance(span, Participant) and span.resolution == "coreference" and span.name:
+        return f"{span.text} ({span.name})"
+    return span.text
 
 
 def _time(event: Event) -> str:

@@ -80,6 +80,14 @@ def test_a_line_tells_time_type_who_whom_where_status_confidence_and_evidence():
     ]
 
 
+def test_who_is_meant_by_he_is_told_beside_it():
+    he = Participant(text="he", start=0, end=2, name="Volodymyr Zelensky", resolution="coreference")
+    zelensky = Participant(text="Zelensky", start=0, end=8, name="Volodymyr Zelensky")
+    unknown = Participant(text="they", start=0, end=4)
+    shown = line(event(actors=[he, zelensky, unknown]))
+    assert "he (Volodymyr Zelensky), Zelensky, they -> ?" in shown
+
+
 def test_where_the_time_of_publication_is_not_known_the_line_says_when_the_event_was_seen():
     assert line(event(not_after=None)).startswith("seen 03-04 00:00  shelling")
 
