@@ -8,8 +8,7 @@ tokenises, finds spans and writes records.
 
 import platform
 import time
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -72,10 +71,8 @@ class Report(msgspec.Struct, kw_only=True):
         return "\n".join(lines)
 
 
-def run(feed: Path, *, articles: int, model: Path | None = None) -> Report:
-    """Raises OSError or msgspec.DecodeError for a feed that cannot be read, WeightsError."""
-    with feed.open("rb") as lines:
-        sample = [msgspec.json.decode(line, type=Article) for line in islice(lines, articles)]
+def run(sample: Sequence[Article], *, model: Path | None = None) -> Report:
+    """Raises WeightsError."""
     sentences = [
         article.text[s.start : s.end] for article in sample for s in text.sentences(article.text)
     ]

@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from eventwire.models.ontology import STATUSES, ontology
-from eventwire.streams import logs, settings
+from eventwire.streams import logs, output, settings
 from eventwire.streams.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -25,39 +26,48 @@ if TYPE_CHECKING:
 SAMPLE_FEED = Path(__file__).with_name("sample.jsonl")
 
 DONE, FAILED, MISUSED = 0, 1, 2
-INTERRUPTED, TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
+INTERRUPTED = 128 + signal.SIGINT
 
 log = logging.getLogger("eventwire")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(arguments).parse_args(arguments)
-    if hasattr(sys.stdout, "reconfigure"):  # a terminal that lacks a letter is no reason to stop
-        sys.stdout.reconfigure(errors="backslashreplace")
-    logs.configure(Settings(), debug=options.debug, stamped=False)
+    output.occupy_closed_descriptors()
+    logs.configure(Settings(), stamped=False)
+    options = argparse.Namespace(command="", debug=False)
+    results = output.stdout()
     try:
-        given = _command_line(options)
-        loaded = settings.load(os.environ, given)
-        stamped = options.command in ("worker", "broker", "sink")
-        logs.configure(loaded, debug=options.debug, stamped=stamped)
-        if options.command != "worker":  # which has a more careful way to end
-            signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-        status: int = options.run(loaded, options)
-        sys.stdout.flush()
+        with redirect_stdout(results):
+            try:
+                return _run(sys.argv[1:] if arguments is None else arguments, options)
+            finally:
+                results.flush()
     except KeyboardInterrupt:
-        return INTERRUPTED
+        status = INTERRUPTED
     except BrokenPipeError:  # as in `eventwire code … | head`: the reader has what it wants
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        status = DONE
     except SettingsError as error:
         _tell(options, str(error), error)
-        return MISUSED
+        status = MISUSED
     except Exception as error:  # noqa: BLE001 - whatever it is, a user gets one line
         _tell(options, _one_line(error), error)
-        return FAILED
+        status = FAILED
+    output.drop(results)
+    return status
+
+
+def _run(arguments: Sequence[str], options: argparse.Namespace) -> int:
+    _parser(arguments).parse_args(arguments, options)
+    logs.configure(Settings(), debug=options.debug, stamped=False)
+    loaded = settings.load(os.environ, _command_line(options))
+    stamped = options.command in ("worker", "broker", "sink")
+    logs.configure(loaded, debug=options.debug, stamped=stamped)
+    if options.command != "worker":  # which has a more careful way to end
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) == signal.SIG_DFL:  # which it is not under nohup
+                signal.signal(number, lambda number, _: sys.exit(128 + number))
+    status: int = options.run(loaded, options)
     return status
 
 
@@ -67,19 +77,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def code(loaded: Settings, options: argparse.Namespace) -> int:
     from eventwire.streams import coding, feeds
 
-    results = sys.stdout
     with (
-        redirect_stdout(sys.stderr),  # what libraries print is no result
         feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed,
+        output.open_output(options.output, feed=options.feed) as out,
+        redirect_stdout(sys.stderr),  # what libraries print is no result
     ):
         coder = coding.load_coder(loaded)
-        if options.output is None:
-            summary = coding.code(feed, coder, results.buffer, min_confidence=loaded.min_confidence)
-        else:
-            with _output(options.output, options.feed) as out:
-                summary = coding.code(feed, coder, out, min_confidence=loaded.min_confidence)
-    log.info("%s", summary)
-    return DONE if summary.lines.read or not summary.lines.failed else FAILED
+        summary = coding.code(feed, coder, out, min_confidence=loaded.min_confidence)
+        log.info("%s", summary)
+        if summary.lines.failed and not summary.lines.read:
+            raise feeds.FeedError(
+                f"{feed.name}: expected articles, one JSON object a line, with id and text;"
+                " none of its lines could be coded"
+            )
+    return DONE
 
 
 def demo(loaded: Settings, options: argparse.Namespace) -> int:
@@ -166,19 +177,17 @@ def export(loaded: Settings, options: argparse.Namespace) -> int:
         statuses = statuses or frozenset({"occurred"})  # the table has no column for any other
     wanted = tail.Filter(frozenset(options.type), statuses, options.min_confidence)
     make = export.writer(options.format)
-    if options.format == "parquet" and options.output is None and sys.stdout.isatty():
+    if options.format == "parquet" and options.output in (None, "-") and sys.stdout.isatty():
         raise SettingsError("--format parquet: expected -o FILE or a pipe, got a terminal")
     with ExitStack() as stack:
         feed = None
         if options.file is not None:
             size = loaded.output_max_bytes
             feed = stack.enter_context(feeds.open_feed(options.file, max_bytes=size))
-        out: BinaryIO = sys.stdout.buffer
-        if options.output is not None:
-            out = stack.enter_context(_output(options.output, options.file or ""))
+        out = stack.enter_context(output.open_output(options.output, feed=options.file))
         summary = export.export(export.records(loaded, feed), wanted, make(out))
     log.info("%s", summary)
-    return DONE if summary.read or not summary.failed else FAILED
+    return DONE
 
 
 def sink(loaded: Settings, options: argparse.Namespace) -> int:
@@ -195,6 +204,7 @@ def schema(loaded: Settings, options: argparse.Namespace) -> int:
     from eventwire.streams import contract
 
     if options.write is not None:
+        output.expect_folder("--write", Path(options.write))
         documents = {name: contract.document(name, Settings()) for name in contract.NAMES}
         contract.write(Path(options.write), documents)
     elif options.name is not None:
@@ -207,17 +217,21 @@ def schema(loaded: Settings, options: argparse.Namespace) -> int:
 
 def topics(loaded: Settings, _: argparse.Namespace) -> int:
     from eventwire.streams import topics
+    from eventwire.streams.feeds import counted
 
+    existing = topics.create_missing(loaded)
     rows = [
         (
             topic.name,
-            f"{topic.partitions} partitions",
-            topic.cleanup_policy or "policy not told",
+            counted(topic.partitions, "partition"),
+            topic.cleanup_policy or "cleanup policy unknown",
             "created" if topic.created else "",
         )
-        for topic in topics.create_missing(loaded)
+        for topic in existing
     ]
     _print_table(rows)
+    if line := topics.kept(loaded, existing):
+        log.warning("%s", line)
     return DONE
 
 
@@ -248,9 +262,20 @@ def evaluate(loaded: Settings, options: argparse.Namespace) -> int:
 def bench(loaded: Settings, options: argparse.Namespace) -> int:
     import msgspec
 
+    from eventwire.models.records import Article
+    from eventwire.streams import feeds
+
+    _expect_files([Path(options.feed)], "a feed of your own with --feed")
+    with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
+        articles = (line.article for line in feed if isinstance(line.article, Article))
+        sample = list(islice(articles, options.articles))
+    if not sample:
+        raise feeds.FeedError(f"{feed.name}: expected articles, one JSON object a line, got none")
+
     from eventwire.models import bench
 
-    report = bench.run(Path(options.feed), articles=options.articles, model=loaded.model)
+    _hush_transformers(options)
+    report = bench.run(sample, model=loaded.model)
     print(msgspec.json.encode(report).decode() if options.json else report.table())
     return DONE
 
@@ -258,6 +283,14 @@ def bench(loaded: Settings, options: argparse.Namespace) -> int:
 def train(_: Settings, options: argparse.Namespace) -> int:
     from eventwire.models import train
 
+    if options.epochs is not None and options.epochs < 1:
+        raise SettingsError(f"--epochs: expected at least 1, got {options.epochs}")
+    files = [*options.data, *options.evaluation]
+    if any(path.name.endswith(".standoff.jsonl") for path in files):
+        files.append(options.texts)
+    _expect_files(files, "files of your own with --data, --evaluation and --texts")
+    output.expect_folder("--out", options.out)
+    _hush_transformers(options)
     train.run(options)
     return DONE
 
@@ -267,6 +300,7 @@ def train(_: Settings, options: argparse.Namespace) -> int:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        message = re.sub(r"(?i)(password)[ =].*", r"\1", message, flags=re.DOTALL)
         self.exit(MISUSED, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
@@ -318,15 +352,15 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         "min_confidence",
         "model",
         more="Lines that hold no article are reported on stderr and counted, the others coded."
-        " Exit status 0 unless the feed cannot be read (to its end) or none of its lines"
-        " holds an article.",
+        " Exit status 0 unless the feed cannot be read (to its end) or it has lines and none of"
+        " them could be coded; an empty feed is no failure.",
     )
     sub.add_argument(
         "feed",
         metavar="FEED.jsonl",
         help="articles, one JSON object a line, plain or gzip; - is stdin",
     )
-    sub.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
+    _add_output(sub)
     sub.add_argument("--quiet", action="store_true", help="no reports and no summary, only errors")
 
     sub = command(
@@ -399,7 +433,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         *kafka,
         more="Reads FILE, as `eventwire code` writes it, or without one what stands on the events"
         " topic when it starts. Records that are no events are reported on stderr and counted."
-        " Exit status 0 unless FILE cannot be read (to its end) or none of its lines is an event.",
+        " Exit status 0 unless FILE cannot be read (to its end) or it has lines and none of them is"
+        " an event; an empty one is no failure.",
     )
     _add_export(sub)
 
@@ -498,6 +533,16 @@ def _add_tail(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_output(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write there, not to stdout (-); a FILE that exists is replaced when all is done, and"
+        " stays as it is if anything fails",
+    )
+
+
 def _add_export(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "file",
@@ -506,7 +551,7 @@ def _add_export(sub: argparse.ArgumentParser) -> None:
         help="event records, one JSON object a line, plain or gzip; - is stdin",
     )
     sub.add_argument("--format", required=True, choices=("csv", "parquet", "geojson", "gdelt"))
-    sub.add_argument("-o", "--output", metavar="FILE", help="write there, not to stdout")
+    _add_output(sub)
     _add_filters(sub)
     sub.add_argument(
         "--all-statuses",
@@ -607,7 +652,7 @@ def _count(text: str) -> int:
     return int(_number(text, "a whole number of at least 1", lambda v: v >= 1 and v.is_integer()))
 
 
-# ------------------------------------------------------------------------------------ the output
+# -------------------------------------------------------------------------------------- the rest
 
 
 def _event_printer() -> "Callable[[Event], None]":
@@ -617,13 +662,19 @@ def _event_printer() -> "Callable[[Event], None]":
     return lambda event: print(tail.line(event, color=color), flush=True)
 
 
-def _output(path: str, feed: str) -> BinaryIO:
-    try:
-        if Path(path).exists() and Path(feed).exists() and Path(path).samefile(feed):
-            raise SettingsError(f"-o {path}: expected another file than the feed")
-        return Path(path).open("wb")
-    except OSError as error:
-        raise SettingsError(f"-o {path}: cannot write there: {error.strerror}") from error
+def _expect_files(paths: Sequence[Path], remedy: str) -> None:
+    for path in paths:
+        if not path.exists():
+            raise SettingsError(f"{path}: no such file; name {remedy}")
+
+
+def _hush_transformers(options: argparse.Namespace) -> None:
+    """Its bars and reports are about the encoder that training begins with."""
+    if not options.debug:
+        from transformers.utils import logging as hushed
+
+        hushed.set_verbosity_error()
+        hushed.disable_progress_bar()
 
 
 def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
@@ -634,7 +685,8 @@ def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _tell(options: argparse.Namespace, line: str, error: Exception) -> None:
-    log.error("eventwire %s: %s", options.command, line, exc_info=error if options.debug else None)
+    command = f"eventwire {options.command or ''}".strip()
+    log.error("%s: %s", command, line, exc_info=error if options.debug else None)
 
 
 def _one_line(error: Exception) -> str:
@@ -644,7 +696,7 @@ def _one_line(error: Exception) -> str:
         return text
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return f"{type(error).__name__}: {text} (unexpected; --debug shows where)"
+    return f"{type(error).__name__}: {text[:300]} (unexpected; --debug shows where)"
 
 
 if __name__ == "__main__":

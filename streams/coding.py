@@ -1,7 +1,6 @@
 """`eventwire code`: a feed through the coder in this process, without Kafka."""
 
 import importlib
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -11,14 +10,14 @@ import msgspec
 from eventwire.models.records import Article
 from eventwire.models.seam import Coder
 from eventwire.streams.decode import Refusal
-from eventwire.streams.feeds import Counts, Feed
+from eventwire.streams.feeds import Counts, Feed, Reports, counted
 from eventwire.streams.settings import Settings, SettingsError, variable
-
-log = logging.getLogger(__name__)
 
 BATCH_ARTICLES = 64
 BATCH_CHARACTERS = 200_000
 """Of text: about 100 articles of a newspaper, or two seconds of work on a small machine."""
+FIRST_BATCH = 1 / 16
+"""Of a full one; each batch is twice the one before. Who waits sees the first events soon."""
 
 
 @dataclass
@@ -31,7 +30,8 @@ class Summary:
 
     def __str__(self) -> str:
         return (
-            f"{self.lines}; {self.events} events, {self.no_event} articles without event,"
+            f"{self.lines}; {counted(self.events, 'event')},"
+            f" {counted(self.no_event, 'article')} without event,"
             f" {self.unsupported_language} not English"
         )
 
@@ -55,36 +55,39 @@ def code(feed: Feed, coder: Coder, out: BinaryIO, *, min_confidence: float) -> S
     Lines and articles that fail are logged with their place and reason, and counted.
     """
     summary = Summary(feed.counts)
-    for batch in _batches(feed):
-        articles = [article for _, article in batch]
-        for (where, _), coding in zip(batch, coder.code(articles), strict=True):
-            events = [e for e in coding.events if e.confidence >= min_confidence]
-            out.writelines(msgspec.json.encode(event) + b"\n" for event in events)
-            summary.events += len(events)
-            if coding.outcome == "failed":
-                log.warning("%s: %s", where, coding.reason)
-                feed.counts.read -= 1
-                feed.counts.failed += 1
-            elif coding.outcome == "unsupported_language":
-                summary.unsupported_language += 1
-            elif not events:
-                summary.no_event += 1
-        out.flush()
+    with Reports() as reports:
+        for batch in _batches(feed, reports):
+            articles = [article for _, article in batch]
+            for (where, _), coding in zip(batch, coder.code(articles), strict=True):
+                events = [e for e in coding.events if e.confidence >= min_confidence]
+                out.writelines(msgspec.json.encode(event) + b"\n" for event in events)
+                summary.events += len(events)
+                if coding.outcome == "failed":
+                    reports.add(f"{where}: {coding.reason}")
+                    feed.counts.read -= 1
+                    feed.counts.failed += 1
+                elif coding.outcome == "unsupported_language":
+                    summary.unsupported_language += 1
+                elif not events:
+                    summary.no_event += 1
+            out.flush()
     return summary
 
 
-def _batches(feed: Feed) -> Iterator[list[tuple[str, Article]]]:
+def _batches(feed: Feed, reports: Reports) -> Iterator[list[tuple[str, Article]]]:
     """The good lines as (where, article), many enough for the coder and few enough for memory."""
     batch: list[tuple[str, Article]] = []
     characters = 0
+    share = FIRST_BATCH
     for line in feed:
         if isinstance(line.article, Refusal):
-            log.warning("%s", line.article.message)
+            reports.add(line.article.message)
             continue
         batch.append((line.where, line.article))
         characters += len(line.article.text)
-        if len(batch) == BATCH_ARTICLES or characters >= BATCH_CHARACTERS:
+        if len(batch) >= share * BATCH_ARTICLES or characters >= share * BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
+            share = min(1.0, 2 * share)
     if batch:
         yield batch

@@ -66,8 +66,17 @@ def render(document: Document) -> str:
 
 
 def broken(name: Name, path: Path, new: Document) -> list[str]:
-    """What `new` would break of the promises of the document at `path`, a line each."""
-    return violations(msgspec.json.decode(path.read_bytes()), new, read=name == "article")
+    """What `new` would break of the promises of the document at `path`, a line each.
+
+    Raises ContractError where that is no such document.
+    """
+    try:
+        old = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return violations(old, new, read=name == "article")
+    except (msgspec.DecodeError, LookupError, AttributeError, TypeError) as error:
+        raise ContractError(
+            f"{path}: expected what `eventwire schema --write` writes, got {error!r}; take it away"
+        ) from error
 
 
 def write(folder: Path, documents: Mapping[Name, Document]) -> None:

@@ -146,14 +146,14 @@ def _convert(value: Any) -> Article:
         raise _Refused("not_an_object", f"expected a JSON object, got {_kind(value)}")
     for name in ("id", "text"):
         if name not in value:
-            raise _Refused("missing_field", f"expected field '{name}', got {_names(value)}")
+            raise _Refused("missing_field", f"expected field '{name}', got {_kind(value)}")
     known: dict[str, str] = {}
     for name in Article.__struct_fields__:
         content = value.get(name)
         if isinstance(content, str):
             known[name] = content
         elif content is not None or name in ("id", "text"):
-            raise _Refused("wrong_type", f"field '{name}': expected text, got {_kind(content)}")
+            raise _Refused("wrong_type", f"field '{name}': expected a string, got {_kind(content)}")
     return Article(**known)
 
 
@@ -177,12 +177,8 @@ def _kind(value: Any) -> str:
         case int() | float():
             return "a number"
         case str():
-            return "text"
-        case list():
-            return "a list"
-    return "an object"
-
-
-def _names(value: dict[str, Any]) -> str:
-    shown = ", ".join(repr(name[:40]) for name in list(value)[:8])
-    return f"only {shown}" if shown else "an empty object"
+            return "a string"
+        case dict():
+            names = ", ".join(repr(name[:40]) for name in list(value)[:8])
+            return f"an object with {names}" if names else "an empty object"
+    return "an array"

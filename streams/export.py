@@ -5,8 +5,7 @@ memory is constant. docs/export.md tells what is in each format.
 """
 
 import csv
-import io
-import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, Protocol, get_args
@@ -15,18 +14,16 @@ import msgspec
 
 from eventwire.models.records import SCHEMA_VERSION, Event
 from eventwire.streams import gdelt
-from eventwire.streams.feeds import Feed, moment
+from eventwire.streams.feeds import Feed, Reports, counted, moment
 from eventwire.streams.settings import Settings
 from eventwire.streams.standing import standing_records
-
-log = logging.getLogger(__name__)
 
 Format = Literal["csv", "parquet", "geojson", "gdelt"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 class ExportError(Exception):
-    """This export cannot be made here; the message is one line that says what to do."""
+    """This export cannot be made; the message is one line that says what to do."""
 
 
 @dataclass
@@ -45,19 +42,25 @@ class Summary:
     def __str__(self) -> str:
         left_out = f", {self.left_out} {self.why_left_out}" if self.why_left_out else ""
         return (
-            f"{self.read} events read, {self.failed} records failed: {self.exported} exported,"
-            f" {self.not_asked_for} not asked for{left_out}"
+            f"{counted(self.read, 'event')} read, {counted(self.failed, 'record')} failed:"
+            f" {self.exported} exported, {self.not_asked_for} not asked for{left_out}"
         )
 
 
 class Writer(Protocol):
+    """Writes nothing before the first event, or before it is closed."""
+
     left_out: str
     """Which events `write` cannot write, in words; empty where it writes all."""
 
     def write(self, event: Event) -> bool:
         """False: the format has no place for this event."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """After the last event."""
+
+    def abandon(self) -> None:
+        """Instead of `close`, after an error: nothing more is written."""
 
 
 def export(
@@ -65,17 +68,24 @@ def export(
 ) -> Summary:
     """Write the wanted events among `records`, given as place and JSON.
 
-    A record that is no event is logged with its place and the reason, and counted.
+    A record that is no event is logged with its place and the reason, and counted. Raises
+    ExportError if there are records and none of them is an event.
     """
     summary = Summary(why_left_out=into.left_out)
-    for event in _events(records, summary):
-        if not wanted(event):
-            summary.not_asked_for += 1
-        elif into.write(event):
-            summary.exported += 1
-        else:
-            summary.left_out += 1
-    into.close()
+    try:
+        with Reports() as reports:
+            for event in _events(records, summary, reports):
+                if not wanted(event):
+                    summary.not_asked_for += 1
+                elif into.write(event):
+                    summary.exported += 1
+                else:
+                    summary.left_out += 1
+        _expect_some(summary)
+        into.close()
+    except BaseException:
+        into.abandon()
+        raise
     return summary
 
 
@@ -111,18 +121,30 @@ def decode_event(value: bytes) -> Event:
     if event.schema_version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
         major = SCHEMA_VERSION.partition(".")[0]
         raise ValueError(f"schema_version: expected {major}.x, got {event.schema_version[:20]!r}")
+    if event.cameo is not None and not re.fullmatch("[0-9]{3,4}", event.cameo):
+        raise ValueError(f"cameo: expected three or four digits, got {event.cameo[:20]!r}")
     if moment(event.detected_at) is None:
         raise ValueError(f"detected_at: expected ISO 8601, got {event.detected_at[:40]!r}")
     return event
 
 
-def _events(records: Iterable[tuple[str, bytes]], summary: Summary) -> Iterator[Event]:
+def _expect_some(summary: Summary) -> None:
+    if summary.failed and not summary.read:
+        raise ExportError(
+            "expected event records as `eventwire code` writes them, one JSON object a line;"
+            f" of {counted(summary.failed, 'record')} none is one"
+        )
+
+
+def _events(
+    records: Iterable[tuple[str, bytes]], summary: Summary, reports: Reports
+) -> Iterator[Event]:
     for where, value in records:
         try:
             event = decode_event(value)
         except ValueError as error:  # msgspec's errors are such
             summary.failed += 1
-            log.warning("%s: expected an event record: %s", where, error)
+            reports.add(f"{where}: expected an event record: {error}")
         else:
             summary.read += 1
             yield event
@@ -140,16 +162,32 @@ class CsvWriter:
     left_out = ""
 
     def __init__(self, out: BinaryIO) -> None:
-        self._text = io.TextIOWrapper(out, encoding="utf-8", newline="", write_through=True)
-        self._rows = csv.writer(self._text)
-        self._rows.writerow(Event.__struct_fields__)
+        self._rows = csv.writer(_Utf8(out))
+        self._begun = False
 
     def write(self, event: Event) -> bool:
+        self._begin()
         self._rows.writerow([_cell(value) for value in msgspec.to_builtins(event).values()])
         return True
 
     def close(self) -> None:
-        self._text.detach()  # `out` is closed by who opened it
+        self._begin()
+
+    def abandon(self) -> None:
+        pass
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._rows.writerow(Event.__struct_fields__)
+            self._begun = True
+
+
+class _Utf8:
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        self._out.write(text.encode())
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -192,6 +230,9 @@ class GeoJsonWriter:
         head = b"" if self._before == b",\n" else self._before
         self._out.write(head + b"\n]}\n")
 
+    def abandon(self) -> None:
+        pass
+
 
 class GdeltWriter:
     """See gdelt.py."""
@@ -209,4 +250,7 @@ class GdeltWriter:
         return True
 
     def close(self) -> None:
+        pass
+
+    def abandon(self) -> None:
         pass

@@ -6,6 +6,8 @@ lines are tolerated, and the count of lines read, skipped and failed is the coun
 
 import gzip
 import io
+import logging
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -13,12 +15,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple, Self, cast
 
 from eventwire.models.records import Article
 from eventwire.streams.decode import Refusal, decode
+from eventwire.streams.settings import variable
+
+log = logging.getLogger(__name__)
 
 STDIN = "-"
+
+REPORTED = 20
+"""Bad lines of a feed that are told one by one: of a file of another kind every line is bad."""
 
 
 class FeedError(Exception):
@@ -48,8 +56,27 @@ class Counts:
 
     def __str__(self) -> str:
         return (
-            f"{self.lines} lines: {self.read} articles, {self.skipped} blank, {self.failed} failed"
+            f"{counted(self.lines, 'line')}: {counted(self.read, 'article')},"
+            f" {self.skipped} blank, {self.failed} failed"
         )
+
+
+class Reports:
+    """Logs what is wrong with the first bad lines, and of the others how many there are."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, message: str) -> None:
+        self._count += 1
+        log.log(logging.WARNING if self._count <= REPORTED else logging.DEBUG, "%s", message)
+
+    def __exit__(self, *_: object) -> None:
+        if self._count > REPORTED:
+            log.warning("%d more failed; --debug tells each", self._count - REPORTED)
 
 
 class Feed:
@@ -64,7 +91,9 @@ class Feed:
     def __iter__(self) -> Iterator[Line]:
         """Raises FeedError where the file turns out to be damaged."""
         for where, raw in self.lines():
-            article = decode(raw, (), where=where, max_bytes=self._max_bytes)
+            article = self._cut(where, raw) or decode(
+                raw, (), where=where, max_bytes=self._max_bytes
+            )
             if isinstance(article, Refusal):
                 self.counts.failed += 1
             else:
@@ -73,13 +102,30 @@ class Feed:
 
     def lines(self) -> Iterator[tuple[str, bytes]]:
         """Place and content of every line that is not blank, whatever it holds: who asks for them
-        counts them as read or failed. Raises FeedError where the file turns out to be damaged."""
+        counts them as read or failed. Raises FeedError where the file turns out to be damaged, or
+        to be JSON of another form."""
         for raw in self._raw_lines():
             self.counts.lines += 1
-            if raw.strip():
-                yield f"{self.name}:{self.counts.lines}", raw
-            else:
+            if not raw.strip():
                 self.counts.skipped += 1
+                continue
+            if self.counts.lines == self.counts.skipped + 1 and _ARRAY.match(raw):
+                raise FeedError(
+                    f"{self.name} is one JSON array: expected one JSON object a line, as"
+                    f" `jq -c '.[]'` makes them"
+                )
+            yield f"{self.name}:{self.counts.lines}", raw
+
+    def _cut(self, where: str, raw: bytes) -> Refusal | None:
+        """Why a line is too long, of which there is but the beginning."""
+        if len(raw) <= self._max_bytes:
+            return None
+        limit = f"{self._max_bytes:,} bytes"
+        return Refusal(
+            "too_large",
+            f"{where}: expected at most {limit} ({variable('article_max_bytes')}),"
+            f" got more than {limit}",
+        )
 
     def _raw_lines(self) -> Iterator[bytes]:
         # Enough to see that a line is too long, its byte order mark and line end included.
@@ -105,6 +151,8 @@ def open_feed(path: str, *, max_bytes: int) -> Iterator[Feed]:
     Raises FeedError.
     """
     name = "stdin" if path == STDIN else Path(path).name
+    if path == STDIN and sys.stdin is None:
+        raise FeedError("cannot read the feed -: stdin is closed")
     try:
         plain = sys.stdin.buffer if path == STDIN else Path(path).open("rb")  # noqa: SIM115
         zipped = cast(io.BufferedReader, plain).peek(2)[:2] == b"\x1f\x8b"
@@ -113,6 +161,11 @@ def open_feed(path: str, *, max_bytes: int) -> Iterator[Feed]:
     with plain:
         file = cast(BinaryIO, gzip.open(plain)) if zipped else plain  # noqa: SIM115
         yield Feed(name, file, max_bytes=max_bytes)
+
+
+def counted(number: int, noun: str) -> str:
+    """As in `1 article`, `2 articles`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def published(article: Article) -> datetime | None:
@@ -130,6 +183,10 @@ def moment(text: str | None) -> datetime | None:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+_ARRAY = re.compile(rb"\s*\[\s*(\{|$)")
+"""How an array of objects begins, on one line or on many."""
 
 
 def _without_mark(line: bytes, name: str) -> bytes:

@@ -43,7 +43,8 @@ class ParquetWriter:
 
     def __init__(self, out: BinaryIO) -> None:
         self._schema = schema()
-        self._writer = pq.ParquetWriter(_Sink(out), self._schema, compression="zstd")
+        self._sink = _Sink(out)
+        self._writer: pq.ParquetWriter | None = None  # it writes as soon as it is there
         self._rows: list[dict[str, Any]] = []
 
     def write(self, event: Event) -> bool:
@@ -56,26 +57,34 @@ class ParquetWriter:
         return True
 
     def close(self) -> None:
-        self._flush()
-        self._writer.close()
+        self._flush().close()
 
-    def _flush(self) -> None:
+    def abandon(self) -> None:
+        self._sink.abandoned = True
+
+    def _flush(self) -> pq.ParquetWriter:
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._sink, self._schema, compression="zstd")
         if self._rows:
             table = pa.Table.from_pylist(self._rows, schema=self._schema)
             self._writer.write_table(table, row_group_size=ROW_GROUP)
             self._rows.clear()
+        return self._writer
 
 
 class _Sink:
     """A file that tells where it is, which a pipe does not."""
 
     closed = False
+    abandoned = False
+    """pyarrow ends a file that nobody wants any more as if all were in it."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out, self._position = out, 0
 
     def write(self, data: bytes) -> int:
-        self._out.write(data)
+        if not self.abandoned:
+            self._out.write(data)
         self._position += len(data)
         return len(data)
 
@@ -83,7 +92,8 @@ class _Sink:
         return self._position
 
     def flush(self) -> None:
-        self._out.flush()
+        if not self.abandoned:
+            self._out.flush()
 
     def close(self) -> None:
         """`out` is closed by who opened it."""

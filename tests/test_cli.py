@@ -1,3 +1,4 @@
+import argparse
 import gzip
 import importlib.metadata
 import json
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eventwire.streams import cli, clients, topics
-from eventwire.streams.settings import Settings
+from eventwire.streams.settings import Settings, SettingsError
 
 TESTS = Path(__file__).parent
 COMMAND = [sys.executable, "-P", "-m", "eventwire.streams.cli"]
@@ -38,12 +39,13 @@ def environment(**variables):
     }
 
 
-def run(*arguments, stdin=None, timeout=30, **variables):
+def run(*arguments, stdin=None, stdout=subprocess.PIPE, timeout=120, **variables):
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
         env=environment(**variables),
         input=stdin,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         timeout=timeout,
         text=True,
         check=False,
@@ -248,13 +250,182 @@ def test_code_fails_where_no_line_holds_an_article(tmp_path):
     path.write_text("<html>\n</html>\n")
     done = run("code", path)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("2 lines: 0 articles, 0 blank, 2 failed")
+    *_, summary, error = done.stderr.splitlines()
+    assert summary.startswith("2 lines: 0 articles, 0 blank, 2 failed")
+    assert error == (
+        "eventwire code: page.html: expected articles, one JSON object a line, with id and text;"
+        " none of its lines could be coded"
+    )
 
 
-def test_an_empty_feed_is_no_failure(tmp_path):
+@pytest.mark.parametrize("content", ["", "\n\n"])
+@pytest.mark.parametrize("command", [["code"], ["export", "--format", "csv"]])
+def test_an_empty_feed_is_no_failure_as_the_help_says(tmp_path, command, content):
     path = tmp_path / "empty.jsonl"
-    path.touch()
-    assert run("code", path).returncode == 0
+    path.write_text(content)
+    assert run(*command, path).returncode == 0
+    assert "empty" in run(*command, "--help").stdout
+
+
+def test_of_a_feed_of_another_kind_the_first_bad_lines_are_told_and_the_others_counted(tmp_path):
+    path = tmp_path / "feed.bin"
+    path.write_bytes(b"\xff\xfa\n" * 500)
+    done = run("code", path)
+    assert done.stderr.count("expected UTF-8, got byte 0xff at 0") == 20
+    assert "\n480 more failed; --debug tells each\n500 lines: " in done.stderr
+
+
+@pytest.mark.parametrize("command", [["code"], ["export", "--format", "csv"], ["replay"]])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_json_array_is_told_from_json_lines_with_the_remedy(tmp_path, command, indent):
+    path = tmp_path / "feed.json"
+    path.write_text(json.dumps([{"id": "a1", "text": "x"}] * 2, indent=indent))
+    more = ["--dry-run"] if command == ["replay"] else []
+    line = refused(*command, path, *more)
+    assert "feed.json is one JSON array: expected one JSON object a line" in line
+    assert "jq -c '.[]'" in line
+
+
+def test_events_come_while_the_feed_is_still_written():
+    process = subprocess.Popen(
+        [*COMMAND, "code", "-"],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    process.stdin.write("".join(article(n) + "\n" for n in range(4)))
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["article"]["id"] == "a0"
+    process.stdin.close()
+    assert process.stdout.read().count("\n") == 3
+    assert process.wait(60) == 0
+    process.stdout.close()
+
+
+# ----------------------------------------------------------------------------------- result files
+
+
+@pytest.fixture
+def old(tmp_path):
+    path = tmp_path / "results" / "events.jsonl"
+    path.parent.mkdir()
+    path.write_text("old\n")
+    return path
+
+
+def assert_untouched(old):
+    assert old.read_text() == "old\n"
+    assert list(old.parent.iterdir()) == [old]
+
+
+@pytest.mark.parametrize("command", [["code"], ["export", "--format", "csv"]])
+@pytest.mark.parametrize("content", [None, "{\n"])
+def test_a_command_that_fails_leaves_the_file_as_it_was(tmp_path, old, command, content):
+    path = tmp_path / "feed.jsonl"
+    if content:
+        path.write_text(content)
+    assert run(*command, path, "-o", old).returncode == 1
+    assert_untouched(old)
+
+
+def test_a_model_that_cannot_be_loaded_leaves_the_file_as_it_was(feed, old):
+    refused("code", feed, "-o", old, EVENTWIRE_CODER="fakes.fake_coder:fail")
+    assert_untouched(old)
+
+
+def test_a_feed_that_breaks_off_leaves_the_file_as_it_was(tmp_path, old):
+    path = tmp_path / "feed.gz"
+    path.write_bytes(gzip.compress(article(1).encode() + b"\n") + b"\x1f\x8b\x08")
+    assert "damaged" in refused("code", path, "-o", old)
+    assert_untouched(old)
+
+
+def test_an_output_that_cannot_be_written_is_told_before_the_model_is_loaded(feed, tmp_path):
+    coder = {"EVENTWIRE_CODER": "fakes.fake_coder:fail"}
+    line = refused("code", feed, "-o", tmp_path, status=2, **coder)
+    assert line == f"eventwire code: -o {tmp_path}: cannot write there: Is a directory"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_the_file_as_it_was(tmp_path, old, number):
+    path = tmp_path / "feed.jsonl"
+    path.write_text(article(1, "They met. FREEZE"))
+    process = subprocess.Popen(
+        [*COMMAND, "code", str(path), "-o", str(old)],
+        env=environment(),
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while len(list(old.parent.iterdir())) == 1:
+        assert time.monotonic() < deadline, "it has not begun"
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 128 + number
+    process.stderr.close()
+    assert_untouched(old)
+
+
+def test_results_are_added_to_a_file_that_stdout_is(feed, tmp_path):
+    out = tmp_path / "events.jsonl"
+    out.write_text("old\n")
+    with out.open("ab") as stdout:
+        run("code", feed, "-o", "/dev/stdout", stdout=stdout)
+    assert out.read_text().startswith("old\n{")
+    assert out.read_text().count("\n") == 3
+
+
+def test_a_feed_is_not_added_to_while_it_is_read(feed):
+    before = feed.read_bytes()
+    with feed.open("ab") as stdout:
+        done = run("code", feed, stdout=stdout)
+    assert done.returncode == 2
+    assert feed.read_bytes() == before
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "--version", "config", "schema", "code FEED", "export --format csv EVENTS"],
+)
+def test_a_full_disk_behind_stdout_is_told_in_one_line(feed, events, command):
+    words = command.replace("FEED", str(feed)).replace("EVENTS", str(events)).split()
+    if len(words) > 1:
+        words.append("--quiet")
+    with Path("/dev/full").open("wb") as full:
+        done = run(*words, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.endswith(": stdout: No space left on device\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "message"),
+    [
+        ("code - <&-", 1, "eventwire code: cannot read the feed -: stdin is closed"),
+        ("code FEED --quiet >&-", 1, "eventwire code: stdout: Bad file descriptor"),
+        ("config >&-", 1, "eventwire config: stdout: Bad file descriptor"),
+        ("code FEED --quiet -o OUT >&-", 0, ""),
+        ("code FEED -o OUT 2>&-", 0, ""),
+        ("code missing.jsonl 2>&-", 1, ""),
+    ],
+)
+def test_closed_standard_files_are_no_surprise(feed, tmp_path, command, status, message):
+    out = tmp_path / "out.jsonl"
+    words = command.replace("FEED", str(feed)).replace("OUT", str(out))
+    done = subprocess.run(
+        f"{sys.executable} -P -m eventwire.streams.cli {words}",
+        shell=True,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.strip()) == (status, message)
+    if "-o" in command:
+        assert len(out.read_text().splitlines()) == 2
 
 
 def test_a_model_that_cannot_be_loaded_is_told_in_one_line(feed):
@@ -300,7 +471,7 @@ def test_export_writes_to_stdout_and_tells_bad_lines_and_counts_on_stderr(events
     assert done.stdout.count("\n") == 3
     reported, summary = done.stderr.splitlines()
     assert reported.startswith("events.jsonl:2: expected an event record: ")
-    assert summary == "2 events read, 1 records failed: 2 exported, 0 not asked for"
+    assert summary == "2 events read, 1 record failed: 2 exported, 0 not asked for"
 
 
 @pytest.mark.parametrize(
@@ -335,10 +506,21 @@ def test_parquet_goes_through_a_pipe(events, tmp_path):
     assert out.read_bytes()[:4] == out.read_bytes()[-4:] == b"PAR1"
 
 
-def test_export_of_nothing_but_bad_lines_fails(tmp_path):
+@pytest.mark.parametrize("kind", ["csv", "parquet", "geojson", "gdelt"])
+def test_export_of_nothing_but_bad_lines_fails_and_writes_nothing(tmp_path, kind):
     path = tmp_path / "bad.jsonl"
     path.write_text("{}\n")
-    assert run("export", "--format", "gdelt", path).returncode == 1
+    done = run("export", "--format", kind, path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-1] == (
+        "eventwire export: expected event records as `eventwire code` writes them, one JSON object"
+        " a line; of 1 record none is one"
+    )
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "geojson", "gdelt"])
+def test_export_writes_nothing_where_kafka_cannot_be_reached(kind):
+    assert "cannot reach Kafka" in refused("export", "--format", kind, "--brokers", "127.0.0.1:1")
 
 
 def test_export_of_a_missing_file_ends_in_one_line():
@@ -366,11 +548,101 @@ def test_schema_tells_the_topics_of_the_settings_given():
     assert told["channels"]["events"]["address"] == "dev.politics.events.v1"
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "{}"])
+def test_schema_does_not_write_over_what_is_no_schema(tmp_path, content):
+    path = tmp_path / "event.schema.json"
+    path.write_text(content)
+    line = refused("schema", "--write", tmp_path)
+    assert line.startswith(f"eventwire schema: {path}: expected what `eventwire schema --write`")
+    assert path.read_text() == content
+
+
+def test_schema_tells_that_a_file_is_no_folder(feed):
+    line = refused("schema", "--write", feed, status=2)
+    assert line == f"eventwire schema: --write {feed}: expected a folder, got the file {feed}"
+
+
 def test_schema_writes_the_files_that_are_committed(tmp_path):
     assert run("schema", "--write", tmp_path).returncode == 0
     committed = EXAMPLE.parents[1]
     for path in tmp_path.iterdir():
         assert path.read_text() == (committed / path.name).read_text()
+
+
+# ------------------------------------------------------------------------------- train and bench
+
+
+def refused_at_once(*words):
+    """What a command of the model refuses, without another process: torch takes long to import."""
+    arguments = list(words)
+    options = cli._parser(arguments).parse_args(arguments)
+    with pytest.raises(SettingsError) as refused:
+        options.run(Settings(), options)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1"])
+def test_train_refuses_a_number_of_epochs_that_trains_nothing(epochs):
+    assert (
+        refused_at_once("train", "--epochs", epochs)
+        == f"--epochs: expected at least 1, got {epochs}"
+    )
+
+
+@pytest.mark.parametrize("missing", ["--data", "--evaluation", "--texts"])
+def test_train_tells_how_to_name_other_files_than_those_that_are_missing(tmp_path, missing):
+    there = tmp_path / "ours.standoff.jsonl"
+    there.touch()
+    files = {"--data": there, "--evaluation": there, "--texts": there}
+    files[missing] = tmp_path / "none.jsonl"
+    arguments = [word for option, path in files.items() for word in (option, str(path))]
+    assert refused_at_once("train", *arguments) == (
+        f"{tmp_path}/none.jsonl: no such file; name files of your own with --data, --evaluation"
+        " and --texts"
+    )
+
+
+def test_train_refuses_an_output_that_is_no_folder_before_it_reads_anything(feed):
+    files = ["--data", str(feed), "--evaluation", str(feed)]
+    line = refused_at_once("train", *files, "--out", str(feed))
+    assert line == f"--out {feed}: expected a folder, got the file {feed}"
+
+
+def test_bench_tells_how_to_name_a_feed():
+    line = refused("bench", "coder", "--feed", "none.jsonl", status=2)
+    assert line == (
+        "eventwire bench: none.jsonl: no such file; name a feed of your own with --feed"
+    )
+
+
+def test_bench_of_a_feed_without_an_article_ends_in_one_line(tmp_path):
+    path = tmp_path / "feed.jsonl"
+    path.write_text("{}\n")
+    assert refused("bench", "coder", "--feed", path) == (
+        "eventwire bench: feed.jsonl: expected articles, one JSON object a line, got none"
+    )
+
+
+def test_what_transformers_tells_about_an_encoder_is_not_shown(tmp_path, capfd):
+    from transformers import BertConfig, BertModel
+    from transformers.utils import logging as told
+
+    small = BertConfig(
+        hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8,
+        vocab_size=9,
+    )  # fmt: skip
+    BertModel(small, add_pooling_layer=False).save_pretrained(tmp_path)
+    try:
+        shown = []
+        for debug in (True, False):
+            cli._hush_transformers(argparse.Namespace(debug=debug))
+            BertModel.from_pretrained(tmp_path)  # a pooler is missing, of which it reports
+            shown.append("".join(capfd.readouterr()))
+    finally:
+        told.set_verbosity_warning()
+        told.enable_progress_bar()
+    assert shown[0]
+    assert shown[1] == ""
 
 
 # ---------------------------------------------------------------------------------- with brokers
@@ -389,7 +661,7 @@ def test_topics_lists_what_is_there(broker):
     done = run("topics", "--brokers", broker.address, "--topic-prefix", "cli.", "--partitions", 2)
     rows = [re.split(r"\s{2,}", row) for row in done.stdout.splitlines()]
     assert len(rows) == 7
-    assert rows[0] == ["cli.news.articles.v1", "2 partitions", "policy not told", "created"]
+    assert rows[0] == ["cli.news.articles.v1", "2 partitions", "cleanup policy unknown", "created"]
 
 
 def test_a_dry_run_needs_no_broker(feed):
@@ -474,4 +746,4 @@ def test_export_without_a_file_reads_what_stands_on_the_events_topic(broker):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("\n") == 1
     assert "cli-export.politics.events.v1[" in done.stderr
-    assert "1 events read, 1 records failed: 1 exported" in done.stderr
+    assert "1 event read, 1 record failed: 1 exported" in done.stderr

@@ -54,8 +54,62 @@ def test_bad_lines_and_failed_articles_are_told_with_their_place_and_the_rest_is
 def test_the_summary_tells_all_outcomes():
     _, summary = run(article(1), article(2, "Quiet."), article(3, "Ruhe.", language="de"))
     assert str(summary) == (
-        "3 lines: 3 articles, 0 blank, 0 failed; 1 events, 1 articles without event, 1 not English"
+        "3 lines: 3 articles, 0 blank, 0 failed; 1 event, 1 article without event, 1 not English"
     )
+
+
+def test_one_of_a_kind_is_not_told_as_many():
+    _, summary = run(article(1, "They met. She denied it."))
+    assert str(summary) == (
+        "1 line: 1 article, 0 blank, 0 failed; 2 events, 0 articles without event, 0 not English"
+    )
+
+
+def test_batches_grow_from_few_articles_to_many():
+    sizes = []
+
+    class Counting(FakeCoder):
+        def code(self, articles):
+            sizes.append(len(articles))
+            return super().code(articles)
+
+    run(*[article(n) for n in range(300)], coder=Counting())
+    assert sizes == [4, 8, 16, 32, 64, 64, 64, 48]
+
+
+def test_a_first_batch_of_long_articles_is_small_too():
+    sizes = []
+
+    class Counting(FakeCoder):
+        def code(self, articles):
+            sizes.append(sum(len(article.text) for article in articles))
+            return super().code(articles)
+
+    run(*[article(n, "Nothing happened. " * 400) for n in range(30)], coder=Counting())
+    assert sizes == [7_200 * n for n in (2, 4, 7, 14, 3)]
+
+
+def test_the_events_of_a_batch_are_written_before_the_next_line_is_read():
+    out = io.BytesIO()
+    written = []
+
+    def lines():
+        for n in range(9):
+            written.append(out.getvalue().count(b"\n"))
+            yield article(n) + b"\n"
+
+    feed = Feed("feed.jsonl", Lines(lines()), max_bytes=1_048_576)
+    code(feed, FakeCoder(), out, min_confidence=0.0)
+    assert written == [0, 0, 0, 0, 4, 4, 4, 4, 4]
+    assert out.getvalue().count(b"\n") == 9
+
+
+class Lines:
+    def __init__(self, lines):
+        self._lines = lines
+
+    def readline(self, limit):
+        return next(self._lines, b"")
 
 
 def test_memory_does_not_grow_with_the_feed():

@@ -178,6 +178,59 @@ def test_gdelt_counts_events_that_cameo_does_not_have() -> None:
     assert (summary.exported, summary.left_out) == (1, 1)
 
 
+# -------------------------------------------------------------------------------------- any format
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_nothing_is_written_before_the_first_event(kind: Format) -> None:
+    out = io.BytesIO()
+    written = []
+
+    def records() -> Iterator[tuple[str, bytes]]:
+        written.append(out.getvalue())
+        yield "r:1", msgspec.json.encode(event())
+
+    export(records(), everything, exports.writer(kind)(out))
+    assert written == [b""]
+    assert out.getvalue()
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_export_that_fails_does_not_end_as_if_all_were_written(
+    kind: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROW_GROUP", 10)
+    out = io.BytesIO()
+
+    def records(count: int) -> Iterator[tuple[str, bytes]]:
+        yield from [("r", msgspec.json.encode(event()))] * count
+        raise OSError("gone")
+
+    writer = exports.writer(kind)(out)
+    with pytest.raises(OSError, match="gone"):
+        export(records(parquet.ROW_GROUP), everything, writer)
+    written = out.getvalue()
+    del writer  # with which pyarrow ends its file
+    assert out.getvalue() == written
+    assert not written.endswith((b"PAR1", b"]}\n"))
+    assert written
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_records_of_which_none_is_an_event_are_an_error_and_nothing_is_written(
+    kind: Format,
+) -> None:
+    out = io.BytesIO()
+    records = [("r:1", b"{}"), ("r:2", b"[]")]
+    with pytest.raises(ExportError, match=r"^expected event records .*; of 2 records none is one$"):
+        export(records, everything, exports.writer(kind)(out))
+    assert out.getvalue() == b""
+
+
+def test_no_records_are_no_error() -> None:
+    assert rows() == []
+
+
 # ---------------------------------------------------------------------------------------- records
 
 
@@ -191,6 +244,7 @@ def test_gdelt_counts_events_that_cameo_does_not_have() -> None:
         (b'{"a":' + b"[" * 100_000, "nested too deeply"),
         (msgspec.json.encode(event(schema_version="2.0")), r"expected 1\.x, got '2\.0'"),
         (msgspec.json.encode(event(detected_at="now")), "detected_at: expected ISO 8601"),
+        (msgspec.json.encode(event(cameo="x1")), "cameo: expected three or four digits, got 'x1'"),
         (msgspec.json.encode(event(confidence=7)), "confidence"),
     ],
 )

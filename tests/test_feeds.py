@@ -1,5 +1,6 @@
 import gzip
 import json
+import logging
 import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from eventwire.models.records import Article
 from eventwire.streams.decode import Refusal
-from eventwire.streams.feeds import FeedError, open_feed, published
+from eventwire.streams.feeds import REPORTED, FeedError, Reports, open_feed, published
 
 FEEDS = Path(__file__).parents[2] / "shared" / "feeds"
 
@@ -75,7 +76,12 @@ def test_a_line_over_the_limit_is_refused_and_the_next_one_read(tmp_path, extra,
     assert ids(lines) == (["a2"] if extra else ["a1", "a2"])
     assert counts.lines == 2
     if extra:
-        assert lines[0].article.reason == "too_large"
+        limit = f"{len(line):,} bytes"
+        assert lines[0].article == Refusal(
+            "too_large",
+            f"feed.jsonl:1: expected at most {limit} (EVENTWIRE_ARTICLE_MAX_BYTES),"
+            f" got more than {limit}",
+        )
 
 
 def test_a_huge_line_is_not_held_in_memory(tmp_path):
@@ -114,6 +120,65 @@ def test_utf_16_is_told_with_the_remedy(tmp_path, encoding):
     path = written(tmp_path, (mark + article(1).decode()).encode(encoding))
     with pytest.raises(FeedError, match="is UTF-16: expected UTF-8, as `iconv"):
         read(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'[{"id": "a"}]',
+        b' [ {"id": "a"},\n{"id": "b"}]',
+        b"[\n{}\n]",
+        b"\xef\xbb\xbf\r\n\n[ \r\n {}]",
+    ],
+)
+def test_an_array_of_objects_is_told_with_the_remedy(tmp_path, content):
+    with pytest.raises(FeedError) as caught:
+        read(written(tmp_path, content))
+    assert str(caught.value) == (
+        "feed.jsonl is one JSON array: expected one JSON object a line, as `jq -c '.[]'` makes them"
+    )
+
+
+@pytest.mark.parametrize("line", [b"[1]", b"[]", b"[[", b'["id"]'])
+def test_a_first_line_that_is_a_list_of_something_else_is_one_bad_line(tmp_path, line):
+    lines, counts = read(written(tmp_path, line + b"\n" + article(2)))
+    assert ids(lines) == ["a2"]
+    assert counts.failed == 1
+
+
+def test_an_array_after_the_first_line_is_one_bad_line(tmp_path):
+    lines, _ = read(written(tmp_path, article(1) + b'\n[{"id": "a"}]\n' + article(3)))
+    assert ids(lines) == ["a1", "a3"]
+
+
+def test_the_first_reports_are_told_and_the_others_counted(caplog):
+    with Reports() as reports:
+        for n in range(REPORTED + 5):
+            reports.add(f"feed.jsonl:{n}: bad")
+    assert len(caplog.messages) == REPORTED + 1
+    assert caplog.messages[-2:] == [
+        f"feed.jsonl:{REPORTED - 1}: bad",
+        "5 more failed; --debug tells each",
+    ]
+
+
+def test_few_reports_are_told_alone(caplog):
+    with Reports() as reports:
+        reports.add("feed.jsonl:1: bad")
+    assert caplog.messages == ["feed.jsonl:1: bad"]
+
+
+def test_all_reports_are_told_where_everything_is_logged(caplog):
+    with caplog.at_level(logging.DEBUG), Reports() as reports:
+        for n in range(REPORTED + 5):
+            reports.add(f"feed.jsonl:{n}: bad")
+    assert f"feed.jsonl:{REPORTED + 4}: bad" in caplog.messages
+
+
+def test_a_closed_stdin_is_told(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(FeedError, match="cannot read the feed -: stdin is closed"):
+        read("-")
 
 
 @pytest.mark.parametrize(
