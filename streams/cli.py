@@ -295,6 +295,15 @@ def train(_: Settings, options: argparse.Namespace) -> int:
     return DONE
 
 
+def teach(_: Settings, options: argparse.Namespace) -> int:
+    from eventwire.models import teach
+
+    _expect_files([options.teacher, options.texts], "one with --teacher or --texts")
+    output.expect_folder("--out", options.out)
+    teach.run(options)
+    return DONE
+
+
 # ----------------------------------------------------------------------------------- the options
 
 
@@ -513,6 +522,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         from eventwire.models import train as training
 
         training.add_arguments(sub)
+    sub = command(teach, "Write down what a large network sees, for training a small one")
+    if arguments[:1] == ["teach"]:
+        from eventwire.models import teach as teaching
+
+        teaching.add_arguments(sub)
     return parser
 
 
