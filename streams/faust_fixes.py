@@ -1,6 +1,6 @@
-"""Two holes of faust-streaming closed, as subclasses that `streams.app.App` uses.
+"""Three holes of faust-streaming closed, as subclasses that `streams.app.App` uses.
 
-Nothing is patched: other Faust apps in the process are not touched. Both holes were reproduced on
+Nothing is patched: other Faust apps in the process are not touched. The holes were reproduced on
 faust-streaming 0.15.3 with this project's worker, on Apache Kafka and on the embedded broker.
 
 1. A lost race at the end of a rebalance. Faust calls `FlowControlEvent.resume()` twice, and each
@@ -8,6 +8,9 @@ faust-streaming 0.15.3 with this project's worker, on Apache Kafka and on the em
    killed worker lost up to 260 of 4,000 messages, committed as if done.
 2. `Consumer._new_offset` writes every offset between two acknowledged ones into a list. A log
    whose start has moved on by two milliards of offsets ends the worker for want of memory.
+3. When partitions are revoked, `Consumer.on_partitions_revoked` forgets what was acknowledged since
+   the last commit, and only then waits for the batches at hand and commits. Every rebalance made
+   about 200 articles of 200 a second come again.
 
 The second is closed by remembering which offsets were fetched, in their order, and committing up
 to the first that is not acknowledged. Gaps then cost nothing, and a message that Faust drops
@@ -110,6 +113,14 @@ class Consumer(driver.Consumer):
                 offset_to - offset_from,
             )
 
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        if revoked:
+            self.stop_flow()
+            self.app.flow_control.suspend()
+            self.app.flow_control.clear()
+            await self.wait_empty()  # it commits
+        await super().on_partitions_revoked(revoked)
+
     # Who moves the position back makes the broker send again what is not acknowledged.
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
@@ -151,6 +162,8 @@ def check() -> None:
             "_getmany",
             "_new_offset",
             "_add_gap",
+            "stop_flow",
+            "on_partitions_revoked",
             "on_partitions_assigned",
             "seek_to_committed",
             "_seek",

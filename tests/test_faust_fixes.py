@@ -1,5 +1,6 @@
 import asyncio
 from collections import deque
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,12 +154,40 @@ async def test_bookkeeping_does_not_grow_with_what_was_done() -> None:
     assert not consumer._fetched[ARTICLES]
 
 
+async def test_what_was_acknowledged_is_committed_before_a_rebalance_forgets_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    consumer, offsets, flow = Offline(), [], FlowControl()
+    flow.resume()
+    consumer.app = SimpleNamespace(flow_control=flow)  # type: ignore[assignment]
+    await consumer.fetch(5, 6)
+    consumer.acknowledge(5, 6)
+
+    async def wait_empty() -> None:
+        assert not flow.is_active()  # nothing new is begun
+        offsets.append(consumer.new_offset())
+
+    async def forget(self: Consumer, revoked: set[TP]) -> None:
+        self._acked_index[ARTICLES].clear()
+
+    monkeypatch.setattr(consumer, "wait_empty", wait_empty)
+    monkeypatch.setattr(consumer, "stop_flow", lambda: None)
+    monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", forget)
+    await consumer.on_partitions_revoked({ARTICLES})
+    assert offsets == [7]
+
+
 async def test_a_consumer_that_leaves_does_not_wait_for_what_was_never_begun() -> None:
     consumer = Offline()
     await consumer.fetch(1, 2)
     consumer.leaving = True
     async with asyncio.timeout(1):
         await consumer.wait_empty()
+
+
+def test_a_thread_that_fails_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    faust_fixes._ConsumerThread.on_crash(None, "{0} crashed", "thread")  # type: ignore[arg-type]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_the_installed_faust_has_what_is_overridden() -> None:
