@@ -40,7 +40,7 @@ def standing_records(settings: Settings) -> Iterator[tuple[str, bytes]]:
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
         database.execute("CREATE TABLE standing (key BLOB PRIMARY KEY, place TEXT, value BLOB)")
-        for record in _until_the_end(settings, consumer):
+        for record in until_the_end(settings, consumer):
             place = f"{record.topic}[{record.partition}] offset {record.offset}"
             key = place.encode() if record.key is None else record.key
             database.execute("DELETE FROM standing WHERE key = ?", (key,))
@@ -52,7 +52,7 @@ def standing_records(settings: Settings) -> Iterator[tuple[str, bytes]]:
         yield from database.execute("SELECT place, value FROM standing ORDER BY rowid")
 
 
-def _until_the_end(settings: Settings, consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
+def until_the_end(settings: Settings, consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
     """Records up to the end that each partition has now."""
     partitions = list(consumer.assignment())
     try:

@@ -18,7 +18,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 import hypothesis
 import msgspec
@@ -292,10 +292,17 @@ class Room:
             producer.close()
 
 
+class HasSettings(Protocol):
+    settings: Settings
+
+
 class WorkerProcess:
     """A worker in a process of its own; its stderr is a file, its HTTP port a free one."""
 
-    def __init__(self, room: Room, log: Path, **variables: str) -> None:
+    def __init__(
+        self, room: HasSettings, log: Path, *, program: str = RUN, **variables: str
+    ) -> None:
+        """`program` is Python; whatever it does to the worker, it ends by running one."""
         settings = room.settings
         self.log = log
         environment = {
@@ -318,7 +325,7 @@ class WorkerProcess:
         (self.folder / "queue.py").write_text("raise SystemExit('imported queue.py')\n")
         with log.open("wb") as stderr:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-c", RUN],
+                [sys.executable, "-P", "-c", program],
                 env=environment,
                 cwd=self.folder,
                 stderr=stderr,
@@ -394,7 +401,7 @@ def new_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
     """Starts workers in a room; all are gone after the test."""
     workers: list[WorkerProcess] = []
 
-    def start(room: Room, **variables: str) -> WorkerProcess:
+    def start(room: HasSettings, **variables: str) -> WorkerProcess:
         workers.append(WorkerProcess(room, tmp_path / f"worker-{len(workers)}.log", **variables))
         return workers[-1]
 
@@ -416,3 +423,13 @@ def room_settings(broker: AnyBroker, name: str, **others: Any) -> Settings:
         coder="fakes.fake_coder:load",
         **defaults | others,
     )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the fault tests have counted: see faults.py."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    lines = [text for r in reports for name, text in r.user_properties if name == "counted"]
+    if lines:
+        terminalreporter.section("counted")
+        for line in lines:
+            terminalreporter.write_line(str(line))

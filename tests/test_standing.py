@@ -58,14 +58,14 @@ def test_a_record_is_told_by_its_place(broker):
 
 def test_what_arrives_while_it_is_read_is_not_waited_for(broker, monkeypatch):
     settings = room(broker, "moving", (b"a", b"1"), (b"b", b"2"))
-    until_the_end = standing._until_the_end
+    until_the_end = standing.until_the_end
 
     def and_more_arrives(*arguments):
         for record in until_the_end(*arguments):
             send(settings, (b"a", None))
             yield record
 
-    monkeypatch.setattr(standing, "_until_the_end", and_more_arrives)
+    monkeypatch.setattr(standing, "until_the_end", and_more_arrives)
     assert values(settings) == [b"1", b"2"]
 
 
@@ -111,4 +111,4 @@ def test_silence_ends_with_a_reason(broker, monkeypatch, constant, brokers, mess
     settings = Settings(brokers=brokers or broker.address)
     consumer = Silent(TopicPartition("events", 0))
     with pytest.raises(BrokerError, match=message):
-        list(standing._until_the_end(settings, consumer))
+        list(standing.until_the_end(settings, consumer))

@@ -3,7 +3,7 @@
 Every sentence with the word "met" is a meeting, with "captured" a capture. Words in capitals in
 the text make it misbehave: KILL ends the process, RAISE raises on the whole batch, FAIL fails the
 article, OVER LIMIT fails it for that limit, FREEZE sleeps for a minute, SLOW sleeps for a second,
-PRINT writes to stdout.
+WORK for five milliseconds, PRINT writes to stdout, CROWD raises on any batch of more than one.
 """
 
 import os
@@ -43,18 +43,23 @@ class FakeCoder:
                 os.kill(os.getpid(), signal.SIGKILL)
             if "RAISE" in article.text:
                 raise RuntimeError("cannot allocate\n42 tensors")
+            if "CROWD" in article.text and len(articles) > 1:
+                raise RuntimeError("too many at once")
             if "FREEZE" in article.text:
                 time.sleep(60)
             if "SLOW" in article.text:
                 time.sleep(1)
+            if "WORK" in article.text:
+                time.sleep(0.005)
             if "PRINT" in article.text:
                 print("library chatter", flush=True)
         self.stats.articles += len(articles)
         self.stats.sentences += sum(article.text.count(".") for article in articles)
         self.stats.seconds["network"] = self.stats.seconds.get("network", 0.0) + 0.001
-        return [self._code(article) for article in articles]
+        return [self.coding(article) for article in articles]
 
-    def _code(self, article: Article) -> Coding:
+    def coding(self, article: Article) -> Coding:
+        """What it makes of the article when it behaves."""
         sha = text_sha256(article.text)
         if "FAIL" in article.text:
             return Coding(
