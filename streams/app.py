@@ -184,7 +184,11 @@ def new_coder(settings: Settings, metrics: Metrics) -> CoderProcess:
         settings.coder_options,
         start_timeout=settings.coder_start_timeout,
         timeout=settings.coder_timeout,
-        logging_settings={"log_format": settings.log_format, "log_level": settings.log_level},
+        logging_settings={
+            "log_format": settings.log_format,
+            # --debug is no setting, but is meant for the coder too.
+            "log_level": "debug" if log.isEnabledFor(logging.DEBUG) else settings.log_level,
+        },
         on_restart=metrics.coder_restart,
     )
 

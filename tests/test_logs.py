@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from eventwire.streams import logs
-from eventwire.streams.settings import Settings
+from eventwire.streams.settings import Secret, Settings
 
 Configure = Callable[..., io.StringIO]
 
@@ -18,7 +18,7 @@ def configure() -> Iterator[Configure]:
     before = root.handlers[:], root.level
     levels = {name: logging.getLogger(name).level for name in logs.QUIET}
 
-    def into_buffer(**settings: str) -> io.StringIO:
+    def into_buffer(**settings: str | Secret) -> io.StringIO:
         buffer = io.StringIO()
         logs.configure(Settings(**settings), buffer)  # type: ignore[arg-type]
         return buffer
@@ -83,8 +83,40 @@ def test_lost_connections_are_for_the_outage_to_tell_and_all_else_is_not(
 
 def test_what_crashes_in_faust_is_for_the_worker_to_tell(configure: Configure) -> None:
     buffer = configure()
-    logging.getLogger("eventwire.streams.app").error("Crashed reason=%r", ValueError("x"))
+    logging.getLogger("eventwire.streams.app").error(
+        "[^-Consumer]: Crashed reason=%r", ValueError("x")
+    )
     assert buffer.getvalue() == ""
+
+
+def test_a_traceback_is_for_who_debugs_and_others_get_a_line(configure: Configure) -> None:
+    def fail() -> None:
+        error = ValueError("too\n large")
+        logging.getLogger("eventwire.x").error("batch of %d failed", 3, exc_info=error)
+
+    buffer = configure()
+    fail()
+    [line] = buffer.getvalue().splitlines()
+    assert line.endswith("batch of 3 failed: ValueError: too large")
+    buffer = configure(log_level="debug")
+    fail()
+    assert "failed\nValueError: too" in buffer.getvalue()
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_secret_is_hidden_in_whatever_form_a_library_logs_it(
+    configure: Configure, log_format: str
+) -> None:
+    password = "pä\"ss\\w'ord"
+    buffer = configure(log_format=log_format, log_level="debug", sasl_password=Secret(password))
+    log = logging.getLogger("kafka.net.connection")
+    log.debug("options %s", {"sasl_plain_password": password})
+    log.debug("sending %s", b"\0alice\0" + password.encode())
+    log.debug("password %s.", password)
+    log.error("failed", exc_info=ValueError(password))
+    logged = buffer.getvalue()
+    assert logged.count("********") == 4
+    assert not any(part in logged for part in ("ss\\", "w'ord", "w\\'ord"))
 
 
 def test_what_aiokafka_repeats_is_told_once_in_a_while(configure: Configure) -> None:
