@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
-from importlib import metadata
+from importlib import import_module, metadata
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -517,16 +517,13 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     sub.add_argument("--articles", type=_count, default=150, metavar="N", help="the first N of it")
     sub.add_argument("--json", action="store_true", help="as JSON")
 
-    sub = command(train, "Train the model")
-    if arguments[:1] == ["train"]:  # its options come with all that training imports
-        from eventwire.models import train as training
-
-        training.add_arguments(sub)
-    sub = command(teach, "Write down what a large network sees, for training a small one")
-    if arguments[:1] == ["teach"]:
-        from eventwire.models import teach as teaching
-
-        teaching.add_arguments(sub)
+    for run, text in (
+        (train, "Train the model"),
+        (teach, "Write down what a large network sees, for training a small one"),
+    ):
+        sub = command(run, text)
+        if arguments[:1] == [run.__name__]:  # their options come with all that training imports
+            import_module(f"eventwire.models.{run.__name__}").add_arguments(sub)
     return parser
 
 
