@@ -223,6 +223,7 @@ def _new_app(settings: Settings) -> App:
         topic_disable_leader=True,
         web_enabled=False,
         store="memory://",
+        TableManager=faust_fixes.TableManager,
         autodiscover=False,
         datadir=Path(),
     )
@@ -248,6 +249,7 @@ def _ledger_consumer(app: App) -> AIOKafkaConsumer:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
+        fetch_max_wait_ms=50,  # the brokers' half a second would pass at the end of each partition
         **credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context),
     )
 

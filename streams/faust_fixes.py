@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from aiokafka import TopicPartition
+from faust import tables
 from faust.transport.consumer import ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -148,6 +149,15 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         log.debug(msg.format(*fmt), exc_info=True)
 
 
+class TableManager(tables.TableManager):
+    """Without Faust's second of waiting at every start for tables to be defined: there are none."""
+
+    async def on_start(self) -> None:
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
+
+
 class Transport(driver.Transport):
     Consumer = Consumer
 
@@ -170,6 +180,7 @@ def check() -> None:
         ),
         ConsumerThread: ("getmany", "seek_to_committed"),
         driver.AIOKafkaConsumerThread: ("on_crash",),
+        tables.TableManager: ("on_start", "_update_channels", "recovery"),
         driver.Transport: ("Consumer",),
     }
     for owner, names in overridden.items():

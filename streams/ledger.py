@@ -169,7 +169,7 @@ class Ledger:
             consumer.seek(tp, max(tail, self._positions.get(tp.partition, 0)))
         read = 0
         while waiting:
-            fetched = await consumer.getmany(*waiting, timeout_ms=500)
+            fetched = await consumer.getmany(*waiting, timeout_ms=50)
             for tp, messages in fetched.items():
                 for message in messages:
                     self._take(tp.partition, message.key, message.value)

@@ -9,7 +9,9 @@ from faust.types import TP
 from mode.utils.queues import FlowControlEvent, FlowControlQueue
 
 from eventwire.streams import faust_fixes
+from eventwire.streams.app import build_app
 from eventwire.streams.faust_fixes import Consumer, FlowControl
+from eventwire.streams.settings import Settings
 
 ARTICLES = TP("articles", 0)
 
@@ -204,3 +206,20 @@ def test_nothing_of_the_library_is_patched() -> None:
     assert FlowControlEvent.resume is not FlowControl.resume
     assert driver.Consumer._new_offset is not Consumer._new_offset
     assert driver.Transport.Consumer is driver.Consumer
+
+
+async def test_the_worker_does_not_wait_for_tables_that_it_does_not_have(monkeypatch: Any) -> None:
+    manager = build_app(Settings()).tables
+    calls: list[str] = []
+
+    def note(call: str) -> Any:
+        async def noting(*_: Any) -> None:
+            calls.append(call)
+
+        return noting
+
+    monkeypatch.setattr(manager, "sleep", note("sleep"))
+    monkeypatch.setattr(manager, "_update_channels", note("register"))
+    monkeypatch.setattr(manager, "_recovery", SimpleNamespace(start=note("recover")))
+    await manager.on_start()
+    assert calls == ["register", "recover"]
