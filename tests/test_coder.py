@@ -224,6 +224,15 @@ def test_an_article_over_a_limit_fails_with_the_limit_and_its_neighbours_do_not(
     assert (other.outcome, len(other.events)) == ("coded", 1)
 
 
+@pytest.mark.parametrize("text", ["captured " * 100_000, "Rebels captured it. " * 50_000])
+def test_an_article_over_a_limit_does_not_reach_the_model(text: str) -> None:
+    predictor = Captures()
+    predictor.reader = WordReader(DEFAULT_MODEL)
+    coded = code(EventCoder(predictor, MODEL), text, language="en")  # type: ignore[arg-type]
+    assert coded.failing in ("sentence_too_long", "too_many_sentences")
+    assert predictor.calls == 0
+
+
 def test_an_article_at_its_limits_is_coded() -> None:
     predictor = Captures()
     predictor.reader = WordReader(DEFAULT_MODEL)

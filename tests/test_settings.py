@@ -1,5 +1,9 @@
+import re
+from pathlib import Path
+
 import pytest
 
+from eventwire.streams.decode import REASONS
 from eventwire.streams.settings import (
     Secret,
     Settings,
@@ -236,3 +240,13 @@ def test_a_child_process_gets_the_same_settings_from_its_environment(tmp_path):
         min_confidence=0.25,
     )
     assert load(to_environment(settings)) == settings
+
+
+def test_the_documentation_of_the_limits_is_what_the_settings_say():
+    text = (Path(__file__).parent.parent / "docs" / "limits.md").read_text()
+    rows = dict(re.findall(r"^\| `(EVENTWIRE_\w+)` \| (\d+) \| `\w+` \|", text, re.MULTILINE))
+    reasons = dict(re.findall(r"^\| `(EVENTWIRE_\w+)` \| \d+ \| `(\w+)` \|", text, re.MULTILINE))
+    limits = {s.variable: s for s in explain({}) if s.name.startswith("article_max_")}
+    assert rows == {name: setting.value for name, setting in limits.items()}
+    assert all(f"({reasons[name]})." in limits[name].description for name in reasons)
+    assert set(reasons.values()) <= set(REASONS)

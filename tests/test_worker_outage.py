@@ -94,6 +94,19 @@ def test_a_worker_that_is_told_to_stop_under_load_ends_quietly_and_leaves_the_gr
     assert "without leaving the group" not in logged
 
 
+def test_a_worker_is_ready_when_its_model_is_warm_and_it_has_partitions(
+    new_room: NewRoom, new_worker: NewWorker
+) -> None:
+    worker = new_worker(new_room("slow"), EVENTWIRE_CODER="fakes.fake_coder:load_slowly")
+    said: list[tuple[int, str]] = []
+    until(lambda: said.append(worker.get("/health/ready")) or said[-1][0] == 200, "ready")
+    assert (503, "the model is loading\n") in said
+    assert "given partitions" not in worker.logged.split("coder ready")[0]
+    assert said[-1] == (200, "2 partitions\n")
+    assert {status for status, _ in said[:-1]} == {503}
+    assert worker.get("/health/live")[0] == 200
+
+
 def test_a_worker_whose_coder_hangs_is_not_live_until_it_goes_on(
     new_room: NewRoom, new_worker: NewWorker
 ) -> None:

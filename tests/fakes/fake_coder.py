@@ -122,6 +122,11 @@ def load(**options: Any) -> FakeCoder:
     return FakeCoder(**options)
 
 
+def load_slowly(**options: Any) -> FakeCoder:
+    time.sleep(3)
+    return FakeCoder()
+
+
 def fail(**options: Any) -> FakeCoder:
     raise OSError("model.safetensors: expected 24,117,248 bytes, got 134")
 
