@@ -1,6 +1,7 @@
 """Places: spans of articles to places of the gazetteer."""
 
 import json
+import math
 import time
 from pathlib import Path
 
@@ -45,10 +46,21 @@ def brief(found: Place) -> tuple[str | None, str | None, str | None]:
         ("the West Bank", "West Bank", "PSE", "region"),
         ("occupied West Bank", "West Bank", "PSE", "region"),
         ("West Bank town of Ramallah", "Ramallah", "PSE", "city"),
-        ("northern Syria", "Syria", "SYR", "country"),
-        ("north-eastern Syria", "Syria", "SYR", "country"),
-        ("eastern Ukraine", "Ukraine", "UKR", "country"),
-        ("South Yemen", "Yemen", "YEM", "country"),
+        ("northern Syria", "Syria", "SYR", "region"),
+        ("north-eastern Syria", "Syria", "SYR", "region"),
+        ("eastern Ukraine", "Ukraine", "UKR", "region"),
+        ("Syria's north-east", "Syria", "SYR", "region"),
+        ("the north of Syria", "Syria", "SYR", "region"),
+        ("central Syria", "Syria", "SYR", "country"),
+        ("South Yemen", "Yemen", "YEM", "region"),
+        ("south Lebanon", "South Lebanon", "LBN", "region"),
+        ("southern Lebanon", "South Lebanon", "LBN", "region"),
+        ("north Kivu", "Nord Kivu", "COD", "region"),
+        ("south Korea", "South Korea", "KOR", "country"),
+        ("northern Gaza", "Gaza Strip", "PSE", "region"),
+        ("north London", "London", "GBR", "city"),
+        ("Damascus suburb of Douma", "Dūmā", "SYR", "city"),
+        ("London suburb of Brixton", "Brixton", "GBR", "city"),
         ("South Sudan", "South Sudan", "SSD", "country"),
         ("North Korea", "North Korea", "PRK", "country"),
         ("outskirts of Aleppo", "Aleppo", "SYR", "city"),
@@ -66,6 +78,7 @@ def brief(found: Place) -> tuple[str | None, str | None, str | None]:
         ("Syrian border town of Qamishli", "Al Qāmishlī", "SYR", "city"),
         ("Black Sea resort of Sochi", "Sochi", "RUS", "city"),
         ("Raqqa in northern Syria", "Ar Raqqah", "SYR", "city"),
+        ("Raqqa, northern Syria", "Ar Raqqah", "SYR", "city"),
         ("Hama, Syria", "Ḩamāh", "SYR", "city"),
         ("Ferguson, Missouri", "Ferguson", "USA", "city"),
         ("Aurora, Colorado", "Aurora", "USA", "city"),
@@ -154,6 +167,73 @@ def test_a_span_alone_is_geocoded(span: str, name: str, country: str, precision:
 )
 def test_an_ambiguous_name_is_decided_by_the_article(text: str, span: str, country: str) -> None:
     assert place(text, span).country == country
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "place_name", "country"),
+    [
+        # a small namesake needs more than its country's name
+        ("US officials flew from New York to Geneva.", "Geneva", "Geneva", "CHE"),
+        (
+            "U.S. envoys, American senators and US generals went to Geneva.",
+            "Geneva",
+            "Geneva",
+            "CHE",
+        ),
+        ("Florida police made arrests in Naples, a US official said.", "Naples", "Naples", "USA"),
+        # what a city was called once
+        ("British police sealed a bench in Salisbury.", "Salisbury", "Salisbury", "GBR"),
+        ("Rhodesian troops left Salisbury, Zimbabwe, then.", "Salisbury", "Harare", "ZWE"),
+    ],
+)
+def test_a_namesake_is_not_taken_for_the_place_that_is_meant(
+    text: str, span: str, place_name: str | None, country: str | None
+) -> None:
+    found = place(text, span)
+    assert (found.name, found.country) == (place_name, country)
+
+
+PARTS = [
+    # part, a city in it, a city that is not
+    ("northern Nigeria", "Kano", "Lagos"),
+    ("southern Nigeria", "Lagos", "Kano"),
+    ("eastern Ukraine", "Kharkiv", "Lviv"),
+    ("western Ukraine", "Lviv", "Kharkiv"),
+    ("northern Israel", "Haifa", "Beersheba"),
+    ("northern Gaza", "Jabalia", "Khan Younis"),
+    ("southern Gaza", "Khan Younis", "Jabalia"),
+    ("south-east Turkey", "Gaziantep", "Istanbul"),
+    ("southeastern Turkey", "Gaziantep", "Istanbul"),
+    ("northern England", "Leeds", "London"),
+    ("eastern Congo", "Bukavu", "Kinshasa"),
+    ("north-eastern Syria", "Hasakah", "Aleppo"),
+]
+
+
+@pytest.mark.parametrize(("part", "inside", "outside"), PARTS)
+def test_a_part_of_a_country_lies_where_it_says(part: str, inside: str, outside: str) -> None:
+    country = place(part).country
+    here, near, far = (place(part), place(inside), place(outside))
+    assert near.country == far.country == country
+    assert _distance(here, near) < _distance(here, far)
+
+
+@pytest.mark.parametrize(
+    ("span", "region"),
+    [
+        ("southern Helmand province", "Helmand province"),
+        ("the northern province of Idlib", "Idlib province"),
+        ("India's southern Kerala state", "Kerala state"),
+    ],
+)
+def test_a_direction_before_a_province_says_where_it_lies(span: str, region: str) -> None:
+    found, whole = place(span), place(region)
+    assert (found.lat, found.lon) == (whole.lat, whole.lon)
+
+
+def _distance(one: Place, other: Place) -> float:
+    assert None not in (one.lat, one.lon, other.lat, other.lon)
+    return math.hypot(one.lat - other.lat, one.lon - other.lon)  # type: ignore[operator]
 
 
 def test_a_name_is_no_evidence_for_its_own_country() -> None:

@@ -69,6 +69,9 @@ def value(text: str, published: str | None = FRIDAY, **more: str) -> str | None:
         ("late last year", "2023-01-01/2023-12-31", "year"),
         ("so far this year", "2024-01-01/2024-03-08", "year"),
         ("a year ago", "2023-01-01/2023-12-31", "year"),
+        ("year ago", "2023-01-01/2023-12-31", "year"),
+        ("around 6am (05:00 GMT) on Monday", "2024-03-04T05:00+00:00", "minute"),
+        ("around 9.30am (09:30 GMT", "2024-03-08T09:30+00:00", "minute"),
         ("last five years", "2019-03-08/2024-03-08", "year"),
         ("past decade", "2014-03-08/2024-03-08", "year"),
         ("last 24 hours", "2024-03-07/2024-03-08", "day"),
@@ -183,7 +186,7 @@ def test_vague_words_have_no_value(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["31 June", "31 June 2021", "30 February 2020", "29 February 2023", "Friday, May 24, 2020",
-     "06/31/2016", "25:99", "13am on Monday", "32 May 2020"],
+     "06/31/2016", "25:99", "1am (23:00 GMT) on Tuesday", "13am on Monday", "32 May 2020"],
 )  # fmt: skip
 def test_impossible_dates_have_no_value(text: str) -> None:
     assert value(text) is None

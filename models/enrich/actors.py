@@ -147,9 +147,9 @@ class Resolver:
             return []
         self._release_surnames(phrase)
         parts = _parts(phrase)
-        if len(parts) == 1 and (whole := self._widened(start, end)):
-            cut = read_phrase(self.phrase, *whole)
-            return [self._one(phrase.words, cut, start, end, self.words[whole[0]].start)]
+        if len(parts) == 1 and (cut := self._widened(start, end)):
+            facts = [read_phrase(self.phrase, *cut)]
+            return [self._one(phrase.words, facts[0], start, end, self.words[cut[0]].start)]
         facts = [read_phrase(phrase, first, last) for first, last in parts]
         if len(parts) > 1 and (count := _appositions(phrase, parts, facts)) > 1:
             for other in facts[1:count]:

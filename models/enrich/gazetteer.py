@@ -4,12 +4,13 @@ data/names.tsv is sorted, so a name is found by bisection in the mapped file: no
 the workers of one machine share its pages. data/build_places.py writes both files.
 """
 
+import math
 import mmap
 import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -56,6 +57,8 @@ _LETTERS = str.maketrans(
      "ə": "a", "Ə": "A"}
 )  # fmt: skip
 _DROPPED = re.compile(r"['’‘`´ʻʼʽʹʿʾˈˌ.]")
+_CITIES = 4
+"""Cities from which on a country has parts that can be told from each other."""
 _GAPS = re.compile(r"[-‐‑–—/,()&]+")
 
 
@@ -97,6 +100,37 @@ class Gazetteer:
                     return
                 yield entry
             offset = self._places.find(b"\n", offset) + 1
+
+    def part(self, whole: Entry, east: float, north: float) -> Entry | None:
+        """A city in the middle of a quarter of the people of a country or region: of those who live
+        farthest in one direction. None where too few cities are known."""
+        cities = [
+            city
+            for city in self._by_country.get(whole.country, ())
+            if whole.kind == "N" or city.admin1 == whole.admin1
+        ]
+        if len(cities) < _CITIES:
+            return None
+        points = [(city.lat or 0.0, city.lon or 0.0, city.population) for city in cities]
+        shrink = math.cos(math.radians(sum(lat for lat, _, _ in points) / len(points)))
+        points.sort(key=lambda point: -north * point[0] - east * shrink * point[1])
+        left = quarter = sum(people for _, _, people in points) / 4
+        lat = lon = 0.0
+        for point in points:
+            share = min(left, point[2]) / quarter
+            lat, lon = lat + share * point[0], lon + share * point[1]
+            left -= min(left, point[2])
+        return min(
+            cities,
+            key=lambda c: math.hypot((c.lat or 0.0) - lat, shrink * ((c.lon or 0.0) - lon)),
+        )
+
+    @cached_property
+    def _by_country(self) -> dict[str, list[Entry]]:
+        found: dict[str, list[Entry]] = {}
+        for city in self.largest_cities(15_000):
+            found.setdefault(city.country, []).append(city)
+        return found
 
     def _entries(self, key: str) -> tuple[Entry, ...]:
         """What the name of this key can mean."""

@@ -32,6 +32,12 @@ _KIND = {"N": 4.0, "C": 1.0, "P": 0.0, "A": 0.0, "D": -2.5, "R": 0.0, "F": 3.0}
 _NAMESAKE = -3.0
 """A region whose name a city in it has too: Aleppo is the city unless called a province."""
 _MATCH = {"main": 0.0, "other": -1.0, "ours": 2.0}
+_FORMER_NAME = -2.0
+"""Of a name that a city has had, and another city of some size has: Waterloo is not Austin."""
+_TOWN, _ECLIPSE = 15_000, 8
+_ECLIPSED = 0.3
+"""Of the weight of its country, for a town that a city is 8 times larger than: in an article about
+the US, Geneva is still in Switzerland."""
 _CALLED = {
     "region": {"A": 4.0, "D": 4.0, "N": -8.0, "C": -2.0, "P": -2.0},
     "district": {"A": 2.5, "D": 5.5, "N": -8.0, "C": -2.0, "P": -2.0},
@@ -132,7 +138,8 @@ class ArticlePlaces:
             if key and self._text[word.end : start] not in (" ", "-"):
                 break
             key, start = f"{word.key} {key}".strip(), word.start
-            if key not in _signals().areas:
+            known = area.region and any(area.holds(e) for e in gazetteer().entries(key))
+            if known or key not in _signals().areas:
                 self._placed.setdefault(key, area)
 
     # --------------------------------------------------------------------------------- the decision
@@ -158,9 +165,10 @@ class ArticlePlaces:
         for position, name in enumerate(named):
             others = [other for other in names if not _listed(name, other, self._text)]
             if entry := self._best(name, others):
-                # "Syria's Idlib": the owner only says which Idlib
-                owner = name.possessive and len(named) > 1
-                ranked.append((owner, _FINENESS[entry.kind], position, entry))
+                # "Syria's Idlib", "Damascus suburb of Douma": the owner only says which
+                owner = name.possessive or _SUBURB.match(self._text, name.end)
+                entry = _part(entry, name)
+                ranked.append((bool(owner), _FINENESS[entry.kind], position, entry))
         return (min(ranked)[3], None) if ranked else (None, UNLIKELY)
 
     def _best(self, name: "_Name", others: Sequence["_Name"]) -> Entry | None:
@@ -187,6 +195,7 @@ class ArticlePlaces:
 
     def _score(self, entry: Entry, name: "_Name", towns: Set[tuple[str, str]]) -> float:
         score = math.log10(entry.population + 100) + _KIND[entry.kind] + _MATCH[entry.match]
+        score += _FORMER_NAME if _is_former(entry, name.key) else 0.0
         score += _CALLED.get(name.called, {}).get(entry.kind, 0.0)
         if entry.kind == "A" and entry.match != "ours" and name.called not in _CALLED:
             score += _NAMESAKE if (entry.country, entry.admin1) in towns else 0.0
@@ -196,7 +205,10 @@ class ArticlePlaces:
             countries = countries - Counter({area.country: own})
             regions = regions - Counter({(area.country, area.region): own})
         if countries:
-            score += _MENTIONED * countries[entry.country] / max(countries.values())
+            small = not _well_known(entry) and _largest(name.key) >= _WELL_KNOWN
+            eclipsed = small and _largest(name.key) >= _ECLIPSE * entry.population
+            weight = _MENTIONED * (_ECLIPSED if eclipsed else 1.0)
+            score += weight * countries[entry.country] / max(countries.values())
         if regions and entry.admin1:
             share = regions[entry.country, entry.admin1] / max(regions.values())
             score += _REGION_MENTIONED * share
@@ -213,7 +225,11 @@ class ArticlePlaces:
             return True
         if name.crowded:
             return _well_known(entry)
-        if entry.country in self._countries or _well_known(entry):
+        if entry.country in self._countries:
+            return True
+        if _is_former(entry, name.key):
+            return False
+        if _well_known(entry):
             return True
         alone = len({e.country for e in entries}) == 1 and entry.match == "main"
         return alone and entry.population >= _KNOWN
@@ -242,7 +258,8 @@ class ArticlePlaces:
 
     def _name_at(self, words: Sequence["_Word"], i: int) -> tuple["_Name | None", int]:
         first = words[i]
-        if not (first.capital or self._lower_case):
+        joined = first.key in _COMPASS and i + 1 < len(words) and words[i + 1].capital
+        if not (first.capital or joined or self._lower_case):
             return None, 1
         run = [first.key]
         for word, after in pairwise(words[i : i + 6]):
@@ -250,6 +267,8 @@ class ArticlePlaces:
                 break
             run.append(after.key)
         count, key = gazetteer().longest(run)
+        if not first.capital and joined and not (count > 1 and _is_named_so(key)):
+            return None, 1
         for size in (2, 1):
             adjective = " ".join(run[:size])
             nation = by_demonym().get(adjective) if count <= size <= len(run) else None
@@ -270,7 +289,9 @@ class ArticlePlaces:
         )
         nation_or_other = gazetteer().entries(key)[0]
         country = nation_or_other.country if nation_or_other.kind == "N" else ""
-        return _Name(key, first.start, last.end, called, last.possessive, crowded, country), count
+        part = _direction(words, i, i + count)
+        name = _Name(key, first.start, last.end, called, last.possessive, crowded, country, part)
+        return name, count
 
     def _sayable(self, word: "_Word", key: str) -> bool:
         """Whether these words are a name: without capitals only those of large places are."""
@@ -324,6 +345,8 @@ class _Name(NamedTuple):
     """Beside another capitalised word, so that it may be part of some longer name."""
     country: str = ""
     """Alpha-2, if it is a country or its adjective."""
+    part: tuple[int, int] = (0, 0)
+    """Which part of it is meant: steps to the east and to the north."""
 
 
 def _inside(entries: Sequence[Entry], other: _Name) -> tuple[Entry, ...]:
@@ -340,6 +363,40 @@ def _inside(entries: Sequence[Entry], other: _Name) -> tuple[Entry, ...]:
     ) or tuple(e for e in entries if e.country in nations)
 
 
+def _part(entry: Entry, name: _Name) -> Entry:
+    """The northern part of a country, say, where a direction is given; of a region too, unless it
+    is called one: "southern Helmand province" is a province of the south."""
+    if entry.kind not in "NA" or name.part == (0, 0):
+        return entry
+    if entry.kind == "A" and name.called == "region":
+        return entry
+    city = gazetteer().part(entry, *name.part)
+    if city is None:
+        return entry
+    return entry._replace(kind="R" if entry.kind == "N" else "A", lat=city.lat, lon=city.lon)
+
+
+def _is_named_so(key: str) -> bool:
+    """Whether a direction in small letters is of the name: south Lebanon, north Kivu."""
+    return any(e.kind in "NA" or e.match == "ours" for e in gazetteer().entries(key))
+
+
+def _direction(words: Sequence["_Word"], start: int, stop: int) -> tuple[int, int]:
+    """Of the words beside a name: "north-eastern Syria", "the north of Syria", "Syria's north"."""
+    keys = [word.key for word in words]
+    before = keys[:start]
+    if before[-1:] == ["of"]:
+        before.pop()
+    beside = before[-2:]
+    if words[stop - 1].possessive and not (beside and beside[-1] in _COMPASS):
+        beside = keys[stop : stop + 2]
+    east = north = 0
+    for key in beside if beside and beside[-1] in _COMPASS else beside[:1]:
+        step = _COMPASS.get(key, (0, 0))
+        east, north = east + step[0], north + step[1]
+    return east, north
+
+
 def _listed(name: _Name, other: _Name, text: str) -> bool:
     """Whether the two only stand in a list, so that one does not say where the other is."""
     if name is other:
@@ -352,6 +409,17 @@ def _capital(alpha2: str) -> Entry | None:
     country = by_alpha2()[alpha2]
     found = gazetteer().entries(key_of(country.capital)) if country.capital else ()
     return next((e for e in found if e.kind == "C" and e.country == alpha2), None)
+
+
+def _largest(key: str) -> int:
+    """Inhabitants of the largest city that is called so now."""
+    entries = gazetteer().entries(key)
+    return max((e.population for e in entries if e.kind in "CP" and e.match == "main"), default=0)
+
+
+def _is_former(entry: Entry, key: str) -> bool:
+    """Whether a city is called so by some and another one is by all."""
+    return entry.match == "other" and entry.kind in "CP" and _largest(key) >= _TOWN
 
 
 def _well_known(entry: Entry) -> bool:
@@ -374,7 +442,8 @@ def _signals() -> _Signals:
             if region:
                 areas[key_of(region.name)] = abbreviated
     areas["georgia"] = _Area("US", "GA", holds_places=True, ambiguous=True)
-    areas["washington"] = _Area("US")
+    for both in ("washington", "new york"):  # state and city
+        areas[both] = _Area("US")
     for index, holds_places in ((by_name(), True), (by_demonym(), False), (by_capital(), False)):
         for name, country in index.items():
             areas.setdefault(key_of(name), _Area(country.alpha2, "", holds_places))
@@ -521,6 +590,22 @@ _WORDS_TOO = _set_of("""
     surprise plains
     """)
 """Names that are words as well: in a feed without capitals they stay words."""
+
+_COMPASS = {
+    f"{key}{tail}": (("east" in key) - ("west" in key), ("north" in key) - ("south" in key))
+    for key in (
+        "north",
+        "south",
+        "east",
+        "west",
+        "northeast",
+        "northwest",
+        "southeast",
+        "southwest",
+    )
+    for tail in ("", "ern")
+}
+_SUBURB = re.compile(r" (?:suburb|district|quarter|borough|neighbou?rhood|town|village)s? of\b")
 
 _BORDERS = _set_of("border borders frontier borderline boundary")
 _BY_A_BORDER = _set_of(

@@ -57,6 +57,9 @@ def parse_published(value: str) -> datetime | date | None:
         return None
 
 
+_OPEN = Resolved(None, None)
+
+
 class _Article(NamedTuple):
     """When the words were published, and which way they look."""
 
@@ -95,28 +98,37 @@ def _resolve(
         return _read(text, article)
     except (ValueError, OverflowError, ZoneInfoNotFoundError):
         # no such day, a year beyond the calendar, a system without time zones
-        return Resolved(None, None)
+        return _OPEN
 
 
 def _read(text: str, article: _Article) -> Resolved:
     words = _normal(text)
     if not words:
-        return Resolved(None, None)
+        return _OPEN
     if clock := _CLOCK.search(words):
+        if both := _TWICE.fullmatch(words):
+            words = f"{both[1]}{both[2]}{both[3]}"
+            local, clock = clock, _CLOCK.search(words) or clock
+            if not _same_day(_time_of(local), _time_of(clock)):
+                return _OPEN
         return _at_clock(words, clock, article)
     if since := _SINCE.fullmatch(words):
-        begun = _span(since[1], article._replace(future=False)) or _year_within(since[1])
-        if begun is None:
-            return Resolved(None, None)
-        if article.today is None or article.today < begun.start:
-            return Resolved(f"{begun.start}/..", begun.unit)
-        return _written(_Span(begun.start, article.today, begun.unit))
+        return _since(since[1], article)
     return _written(_span(words, article) or _year_within(words))
+
+
+def _since(words: str, article: _Article) -> Resolved:
+    begun = _span(words, article._replace(future=False)) or _year_within(words)
+    if begun is None:
+        return _OPEN
+    if article.today is None or article.today < begun.start:
+        return Resolved(f"{begun.start}/..", begun.unit)
+    return _written(_Span(begun.start, article.today, begun.unit))
 
 
 def _written(span: _Span | None) -> Resolved:
     if span is None:
-        return Resolved(None, None)
+        return _OPEN
     if span.start == span.end:
         return Resolved(span.start.isoformat(), span.unit)
     return Resolved(f"{span.start}/{span.end}", span.unit)
@@ -139,13 +151,7 @@ def _at_clock(words: str, clock: re.Match[str], article: _Article) -> Resolved:
     rest = re.sub(r"^(?:on|midday|noon|in the (?:morning|afternoon|evening))\b", "", rest).strip(
         " ,"
     )
-    hour = int(clock["hour"] or clock["hour24"] or clock["military"][:2])
-    minute = int(clock["minute"] or clock["minute24"] or (clock["military"] or "0000")[2:])
-    if half := clock["half"]:
-        if not 1 <= hour <= 12:
-            return Resolved(None, None)
-        hour = hour % 12 + (12 if half == "p" else 0)
-    at = time(hour, minute)
+    at = _time_of(clock)
     zone = article.zone
     if named := clock["zone"]:
         zone = _zone(named)
@@ -155,10 +161,26 @@ def _at_clock(words: str, clock: re.Match[str], article: _Article) -> Resolved:
         if at <= local.time() and not article.future:  # today, since it has been
             day = _Span(local.date(), local.date(), "day")
     if day is None or day.unit != "day" or day.start != day.end:
-        return Resolved(None, None)
+        return _OPEN
     value = datetime.combine(day.start, at, zone)
     unit = "minute" if clock["minute"] or clock["minute24"] or clock["military"] else "hour"
     return Resolved(value.isoformat(timespec="minutes"), unit)
+
+
+def _time_of(clock: re.Match[str]) -> time:
+    """Raises ValueError for 13am."""
+    hour = int(clock["hour"] or clock["hour24"] or clock["military"][:2])
+    minute = int(clock["minute"] or clock["minute24"] or (clock["military"] or "0000")[2:])
+    if half := clock["half"]:
+        if not 1 <= hour <= 12:
+            raise ValueError(clock[0])
+        hour = hour % 12 + (12 if half == "p" else 0)
+    return time(hour, minute)
+
+
+def _same_day(local: time, gmt: time) -> bool:
+    """Whether both can be of one day, as "6.30pm (17:30 GMT)" and not "1am (23:00 GMT)"."""
+    return abs(local.hour - gmt.hour) <= 12
 
 
 def _zone(name: str) -> tzinfo | None:
@@ -534,6 +556,7 @@ _YEAR_WORD = re.compile(r"\b(?:1[5-9]\d\d|20\d\d)\b")
 _DAY_WORD = re.compile(rf"\b(?:{_WEEKDAY[: _WEEKDAY.index('|mon|')]}|yesterday|today)\b")
 _WILL = re.compile(r"\b(?:will|won't|won’t|would) ", re.IGNORECASE)
 _SINCE = re.compile(r"(?:ever )?since (?:the )?(.+)")
+_CLOCK_TIME = r"\d{1,2}(?:[:.]?[0-5]\d)?(?: ?[ap]\.?m\b\.?)?"
 _CLOCK = re.compile(
     r"\b(?:(?P<hour>\d{1,2})(?:[:.](?P<minute>[0-5]\d))? ?(?P<half>[ap])\.?m\b\.?"
     r"|(?P<hour24>[01]?\d|2[0-3]):(?P<minute24>[0-5]\d)(?: ?(?:hours|hrs))?"
@@ -541,6 +564,8 @@ _CLOCK = re.compile(
     r"(?: ?hrs| hours)?(?: (?P<zone>(?:gmt|utc|uk|london|bst|est|edt|et|eastern|pst|pdt|pt|pacific|"
     r"cest|cet|moscow|local)\b(?: time)?))?"
 )
+# 6.30pm (17:30 GMT): the time there, and the one with its zone.
+_TWICE = re.compile(rf"(.*?){_CLOCK_TIME} ?\(({_CLOCK_TIME} (?:gmt|utc))\)?(.*)")
 _COUNTS_FROM = re.compile(
     r"\b(?:before|after|later|until|till|eve|prior|following|ago|anniversary|ahead|fiscal|winter|than|from)\b"
 )
@@ -589,6 +614,7 @@ _RULES = _rules(
     ),
     (rf"(?:the )?(?:{_WHICH} )?weekend", _weekend),
     (rf"(?:{_ROUGHLY} )?{_COUNT} (?P<unit>hour|day|week|month|year)s? ago", _ago),
+    (r"(?P<count>(?!))?(?P<unit>day|week|month|year) ago", _ago),  # the span has lost "a"
     (rf"(?:the |these )?(?P<which>last|past|next|coming) (?:{_COUNT} )?{_UNIT}", _rolling),
     (
         rf"(?:the )?(?P<ordinal>{'|'.join(_ORDINALS)}) "
