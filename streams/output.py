@@ -126,7 +126,8 @@ def _refuse_the_feed(path: str, there: os.stat_result | None, feed: str | None) 
         return
     with suppress(OSError):
         if os.path.samestat(there, os.fstat(0) if feed == DASH else Path(feed).stat()):
-            raise SettingsError(f"-o {path}: expected another file than the feed")
+            said = "stdout" if path == DASH else f"-o {path}"
+            raise SettingsError(f"{said}: expected another file than the feed")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eventwire.streams import cli, clients, topics
+from eventwire.streams import cli, clients, options, topics
 from eventwire.streams.settings import Settings, SettingsError
 
 TESTS = Path(__file__).parent
@@ -382,6 +382,7 @@ def test_a_feed_is_not_added_to_while_it_is_read(feed):
     with feed.open("ab") as stdout:
         done = run("code", feed, stdout=stdout)
     assert done.returncode == 2
+    assert done.stderr == "eventwire code: stdout: expected another file than the feed\n"
     assert feed.read_bytes() == before
 
 
@@ -575,9 +576,9 @@ def test_schema_writes_the_files_that_are_committed(tmp_path):
 def refused_at_once(*words):
     """What a command of the model refuses, without another process: torch takes long to import."""
     arguments = list(words)
-    options = cli._parser(arguments).parse_args(arguments)
+    given = options.parser(arguments).parse_args(arguments)
     with pytest.raises(SettingsError) as refused:
-        options.run(Settings(), options)
+        cli.COMMANDS[given.command](Settings(), given)
     return str(refused.value)
 
 
@@ -648,7 +649,7 @@ def test_what_transformers_tells_about_an_encoder_is_not_shown(tmp_path, capfd):
 # ---------------------------------------------------------------------------------- with brokers
 
 
-@pytest.mark.parametrize("command", [["tail"], ["topics"], ["replay", cli.SAMPLE_FEED]])
+@pytest.mark.parametrize("command", [["tail"], ["topics"], ["replay", options.SAMPLE_FEED]])
 def test_brokers_that_are_down_end_in_one_line_within_seconds(command):
     began = time.monotonic()
     line = refused(*command, "--brokers", "127.0.0.1:1")

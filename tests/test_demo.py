@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from eventwire.models.records import Article
-from eventwire.streams.cli import SAMPLE_FEED
 from eventwire.streams.decode import Refusal
 from eventwire.streams.demo import Accounts, DeadLetter, on_embedded_broker
 from eventwire.streams.feeds import Line, open_feed, published
+from eventwire.streams.options import SAMPLE_FEED
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.settings import Secret, Settings
 

@@ -1,0 +1,368 @@
+"""What the `eventwire` command can be told: every command with its options."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any, NoReturn
+
+from eventwire.models.ontology import STATUSES, ontology
+from eventwire.streams import settings
+from eventwire.streams.settings import Settings, SettingsError
+
+SAMPLE_FEED = Path(__file__).with_name("sample.jsonl")
+MISUSED = 2
+"""Exit status for wrong options and settings."""
+
+
+def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """For all commands; `arguments` tells which has to have its options."""
+    main = _Parser(
+        prog="eventwire",
+        description="A streaming event coder for news: articles in, event records out.",
+        epilog="Every setting is also a variable, EVENTWIRE_NAME: `eventwire config` lists them."
+        " Results go to stdout, all else to stderr. Exit status: 0 done, 1 failed,"
+        " 2 wrong options or settings.",
+        allow_abbrev=False,
+    )
+    main.add_argument("--version", action=_Version)
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, summary: str, *settable: str, more: str = "") -> argparse.ArgumentParser:
+        """A command with options for the named settings, and for all others with --set."""
+        sub: argparse.ArgumentParser = commands.add_parser(
+            name, help=summary, description=f"{summary}. {more}", allow_abbrev=False
+        )
+        for setting in (*settable, "log_format"):
+            sub.add_argument(
+                f"--{setting.replace('_', '-')}",
+                dest=f"setting_{setting}",
+                metavar="VALUE",
+                help=f"{settings.description(setting)} [{settings.variable(setting)}]",
+            )
+        sub.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="any other setting, see `eventwire config`",
+        )
+        sub.add_argument("--debug", action="store_true", help="log everything, show tracebacks")
+        return sub
+
+    kafka = ("brokers", "topic_prefix")
+
+    sub = command(
+        "code",
+        "Code the articles of a feed, without Kafka: event records as JSON lines on stdout",
+        "min_confidence",
+        "model",
+        more="Lines that hold no article are reported on stderr and counted, the others coded."
+        " Exit status 0 unless the feed cannot be read (to its end) or it has lines and none of"
+        " them could be coded; an empty feed is no failure.",
+    )
+    sub.add_argument(
+        "feed",
+        metavar="FEED.jsonl",
+        help="articles, one JSON object a line, plain or gzip; - is stdin",
+    )
+    _add_output(sub)
+    sub.add_argument("--quiet", action="store_true", help="no reports and no summary, only errors")
+
+    sub = command(
+        "demo",
+        "Show all of it: a broker, a worker and a replay of FEED, gone again at the end",
+        "min_confidence",
+        "model",
+        more="Prints every event as it arrives on the events topic, then a summary.",
+    )
+    sub.add_argument(
+        "feed",
+        nargs="?",
+        default=str(SAMPLE_FEED),
+        metavar="FEED",
+        help="default: a sample of invented articles",
+    )
+    sub.add_argument(
+        "--broker",
+        choices=("embedded", "kafka"),
+        default="embedded",
+        help="kafka: Apache Kafka, from the jars of deploy/kafka (default: embedded)",
+    )
+
+    command(
+        "broker", "Run the embedded broker, in memory, and create the topics", "topic_prefix"
+    ).add_argument(
+        "--port", type=int, default=9092, help="of 127.0.0.1; 0: a free one (default: 9092)"
+    )
+
+    command(
+        "worker",
+        "Code the articles topic, until stopped",
+        *kafka,
+        "group",
+        "min_confidence",
+        "model",
+        "http_port",
+    )
+
+    sub = command(
+        "replay",
+        "Send the articles of a feed to the articles topic",
+        *kafka,
+        more="A line that holds no article is sent as it is, to become a dead letter."
+        " Exit status 1 if any line could not be sent.",
+    )
+    sub.add_argument(
+        "feed", metavar="FEED", help="articles, one JSON object a line, plain or gzip; - is stdin"
+    )
+    sub.add_argument(
+        "--speed",
+        type=_speed,
+        default=0.0,
+        help="0: as fast as possible (default); 1: as it was published; 60: an hour a minute",
+    )
+    sub.add_argument("--limit", type=_count, metavar="N", help="only the first N lines")
+    sub.add_argument("--dry-run", action="store_true", help="read and check all, send nothing")
+
+    sub = command(
+        "tail",
+        "Show events as they arrive",
+        *kafka,
+        more="For people in a terminal; as JSON lines, without retractions, into a pipe.",
+    )
+    _add_tail(sub)
+
+    sub = command(
+        "export",
+        "Write events for other programs, as CSV, Parquet, GeoJSON or GDELT's events table",
+        *kafka,
+        more="Reads FILE, as `eventwire code` writes it, or without one what stands on the events"
+        " topic when it starts. Records that are no events are reported on stderr and counted."
+        " Exit status 0 unless FILE cannot be read (to its end) or it has lines and none of them is"
+        " an event; an empty one is no failure.",
+    )
+    _add_export(sub)
+
+    command(
+        "sink",
+        "Keep the events topic as a table in PostgreSQL, until stopped",
+        *kafka,
+        "group",
+        "sink_http_port",
+        more="The password comes from PGPASSWORD, EVENTWIRE_SINK_PASSWORD or"
+        " EVENTWIRE_SINK_PASSWORD_FILE. Makes its tables itself; docs/sink.md shows them.",
+    ).add_argument("url", metavar="postgresql://USER@HOST/DATABASE")
+
+    sub = command(
+        "schema",
+        "Print the JSON Schemas of the records and the AsyncAPI document of the topics",
+        "topic_prefix",
+        more="Without a name, all of them as one JSON object.",
+    )
+    sub.add_argument(
+        "name", nargs="?", choices=("article", "event", "coding", "dead-letter", "asyncapi")
+    )
+    sub.add_argument(
+        "--write",
+        metavar="FOLDER",
+        help="write them all there, if that breaks no program written against what is there",
+    )
+
+    command(
+        "topics",
+        "Create the topics that are missing and list all",
+        *kafka,
+        "partitions",
+        "replication",
+        "routed_types",
+    )
+
+    sub = command(
+        "config", "List every setting: its variable, its value and where that came from", *kafka
+    )
+    sub.add_argument("--json", action="store_true", help="one JSON array, descriptions included")
+
+    sub = command("evaluate", "Score the model on annotated sentences", "model")
+    sub.add_argument(
+        "gold",
+        metavar="GOLD.jsonl",
+        help="annotated sentences, or the PLV test (.jsonl or .tsv)",
+    )
+    sub.add_argument("--json", action="store_true", help="scores as JSON")
+    sub.add_argument(
+        "--min-confidence",
+        type=_ratio,
+        default=0.0,
+        metavar="X",
+        help="only events of at least this probability count (default: all that are found)",
+    )
+
+    sub = command(
+        "bench",
+        "Measure the coder beside the pipeline that most people would write",
+        "model",
+        more="Sentences a second, in turns in one run on this machine.",
+    )
+    sub.add_argument("what", choices=["coder"])
+    sub.add_argument(
+        "--feed",
+        default="../shared/feeds/bbc.jsonl",
+        metavar="FEED.jsonl",
+        help="articles (default: %(default)s)",
+    )
+    sub.add_argument("--articles", type=_count, default=150, metavar="N", help="the first N of it")
+    sub.add_argument("--json", action="store_true", help="as JSON")
+
+    for name, text in (
+        ("train", "Train the model"),
+        ("teach", "Write down what a large network sees, for training a small one"),
+    ):
+        sub = command(name, text)
+        if arguments[:1] == [name]:  # their options come with all that training imports
+            import_module(f"eventwire.models.{name}").add_arguments(sub)
+    return main
+
+
+def settings_given(options: argparse.Namespace) -> dict[str, str]:
+    """Settings that were given as options, by name. Raises SettingsError."""
+    given = {}
+    for pair in options.set:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set {name}: expected NAME=VALUE")
+        given[name.strip().lower().replace("-", "_")] = value
+    for name in Settings.__struct_fields__:
+        if (value := getattr(options, f"setting_{name}", None)) is not None:
+            given[name] = value
+    if getattr(options, "quiet", False):
+        given["log_level"] = "error"
+    return given
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        message = re.sub(r"(?i)(password)[ =].*", r"\1", message, flags=re.DOTALL)
+        self.exit(MISUSED, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _add_tail(sub: argparse.ArgumentParser) -> None:
+    _add_filters(sub)
+    sub.add_argument("--json", action="store_true", help="JSON lines, in a terminal too")
+    start = sub.add_mutually_exclusive_group()
+    start.add_argument(
+        "--since",
+        type=_duration,
+        metavar="2h",
+        help="first what has arrived in the last 2 hours (90s, 30m, 2h, 1d …), then what is new",
+    )
+    start.add_argument(
+        "--from-beginning",
+        action="store_true",
+        help="first all that is on the topic, then what is new",
+    )
+
+
+def _add_output(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write there, not to stdout (-); a FILE that exists is replaced when all is done, and"
+        " stays as it is if anything fails",
+    )
+
+
+def _add_export(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "file",
+        nargs="?",
+        metavar="FILE",
+        help="event records, one JSON object a line, plain or gzip; - is stdin",
+    )
+    sub.add_argument("--format", required=True, choices=("csv", "parquet", "geojson", "gdelt"))
+    _add_output(sub)
+    _add_filters(sub)
+    sub.add_argument(
+        "--all-statuses",
+        action="store_true",
+        help="of gdelt, which has only what occurred unless asked, all events",
+    )
+    sub.add_argument("--quiet", action="store_true", help="no reports and no summary, only errors")
+
+
+def _add_filters(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--type",
+        action="append",
+        default=[],
+        type=_event_type,
+        metavar="T",
+        help="only events of this type; may be repeated",
+    )
+    sub.add_argument(
+        "--status",
+        action="append",
+        default=[],
+        choices=STATUSES,
+        help="only events of this status; may be repeated",
+    )
+    sub.add_argument(
+        "--min-confidence",
+        type=_ratio,
+        default=0.0,
+        metavar="X",
+        help="only events of at least this probability",
+    )
+
+
+class _Version(argparse.Action):
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="show the version")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        print(f"eventwire {metadata.version('eventwire')}")
+        parser.exit()
+
+
+def _event_type(text: str) -> str:
+    if text in ontology().types:
+        return text
+    near = difflib.get_close_matches(text, ontology().names, n=1)
+    raise argparse.ArgumentTypeError(
+        f"unknown event type {text!r}" + (f"; did you mean {near[0]}?" if near else "")
+    )
+
+
+def _number(text: str, expected: str, accept: Callable[[float], bool]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not accept(value):  # which nan is not
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+    return value
+
+
+def _speed(text: str) -> float:
+    return _number(text, "a number of at least 0", lambda value: 0 <= value < float("inf"))
+
+
+def _ratio(text: str) -> float:
+    return _number(text, "a number from 0 to 1", lambda value: 0 <= value <= 1)
+
+
+def _duration(text: str) -> float:
+    """Seconds."""
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+    if not (match := re.fullmatch(r"([0-9]{1,6})([smhd])", text)):
+        raise argparse.ArgumentTypeError(
+            f"expected a number and s, m, h or d, as in 2h, got {text!r}"
+        )
+    return float(match[1]) * units[match[2]]
+
+
+def _count(text: str) -> int:
+    return int(_number(text, "a whole number of at least 1", lambda v: v >= 1 and v.is_integer()))
