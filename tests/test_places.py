@@ -61,6 +61,8 @@ def brief(found: Place) -> tuple[str | None, str | None, str | None]:
         ("north London", "London", "GBR", "city"),
         ("Damascus suburb of Douma", "Dūmā", "SYR", "city"),
         ("London suburb of Brixton", "Brixton", "GBR", "city"),
+        ("Saint-Denis suburb of Paris", "Saint-Denis", "FRA", "city"),
+        ("Boston-area town of Watertown", "Watertown", "USA", "city"),
         ("South Sudan", "South Sudan", "SSD", "country"),
         ("North Korea", "North Korea", "PRK", "country"),
         ("outskirts of Aleppo", "Aleppo", "SYR", "city"),
@@ -216,6 +218,22 @@ def test_a_part_of_a_country_lies_where_it_says(part: str, inside: str, outside:
     here, near, far = (place(part), place(inside), place(outside))
     assert near.country == far.country == country
     assert _distance(here, near) < _distance(here, far)
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "name"),
+    [
+        ("Police in San Diego made an arrest.", "San", "San Diego"),
+        ("Police in New York made an arrest.", "York", "New York City"),
+        ("Troops left South Africa then.", "Africa", "South Africa"),
+        ("The clerk in San Bernadino left.", "San Bernadino", None),
+        ("Then Boston Police left.", "Boston", "Boston"),
+        ("In Paris Police left.", "Paris", "Paris"),
+        ("US police in north St. Louis left.", "north St. Louis", "St. Louis"),
+    ],
+)
+def test_a_span_that_cuts_a_name_is_the_whole_place(text: str, span: str, name: str | None) -> None:
+    assert place(text, span).name == name
 
 
 @pytest.mark.parametrize(

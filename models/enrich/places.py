@@ -9,7 +9,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
-from functools import cache
+from difflib import SequenceMatcher
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -34,6 +35,7 @@ _NAMESAKE = -3.0
 _MATCH = {"main": 0.0, "other": -1.0, "ours": 2.0}
 _FORMER_NAME = -2.0
 """Of a name that a city has had, and another city of some size has: Waterloo is not Austin."""
+_ALIKE = 0.7
 _TOWN, _ECLIPSE = 15_000, 8
 _ECLIPSED = 0.3
 """Of the weight of its country, for a town that a city is 8 times larger than: in an article about
@@ -145,7 +147,7 @@ class ArticlePlaces:
     # --------------------------------------------------------------------------------- the decision
 
     def _resolve(self, start: int, end: int) -> tuple[Entry | None, str | None]:
-        words = list(_words(self._text, start, end, _WORD))
+        words = list(_words(self._text, self._begin(start), end, _WORD))
         nouns = {word.key for word in words}
         names, unknown = self._names(words)
         if nouns & _BORDERS and not nouns & _BY_A_BORDER:
@@ -162,14 +164,16 @@ class ArticlePlaces:
         if not named:
             return gazetteer().entries(f"={nations[0].lower()}")[0], None
         ranked = []
+        # "Damascus suburb of Douma", "Saint-Denis suburb of Paris": the smaller one
+        suburb = any(_SUBURB.match(self._text, name.end) for name in named)
         for position, name in enumerate(named):
             others = [other for other in names if not _listed(name, other, self._text)]
             if entry := self._best(name, others):
-                # "Syria's Idlib", "Damascus suburb of Douma": the owner only says which
-                owner = name.possessive or _SUBURB.match(self._text, name.end)
                 entry = _part(entry, name)
-                ranked.append((bool(owner), _FINENESS[entry.kind], position, entry))
-        return (min(ranked)[3], None) if ranked else (None, UNLIKELY)
+                owner = name.possessive and len(named) > 1  # "Syria's Idlib": says which Idlib
+                size = entry.population if suburb else 0
+                ranked.append((owner, _FINENESS[entry.kind], size, position, entry))
+        return (min(ranked)[-1], None) if ranked else (None, UNLIKELY)
 
     def _best(self, name: "_Name", others: Sequence["_Name"]) -> Entry | None:
         """The likeliest place of that name, in agreement with the other names of the span."""
@@ -248,21 +252,47 @@ class ArticlePlaces:
     def _names(self, words: Sequence["_Word"]) -> tuple[list["_Name"], bool]:
         """Known names, and whether something else looks like a name."""
         names, unknown, i = [], False, 0
+        beyond = self._beyond(words)
         while i < len(words):
-            name, count = self._name_at(words, i)
+            name, count = self._name_at(words, i, beyond)
             if name:
                 names.append(name)
             unknown = unknown or (name is None and _is_name_like(words[i]))
             i += count
         return names, unknown
 
-    def _name_at(self, words: Sequence["_Word"], i: int) -> tuple["_Name | None", int]:
+    def _begin(self, start: int) -> int:
+        """Where the name begins in whose middle the span does: "York" of New York."""
+        before = _LAST_NAME.search(self._text, max(0, start - 30), start)
+        after = _NEXT_NAME.match(self._text, start)
+        if before is None or after is None:
+            return start
+        count, _ = gazetteer().longest([key_of(before[1]), *key_of(after[0]).split()])
+        return before.start() if count > 1 else start
+
+    def _beyond(self, words: Sequence["_Word"]) -> list["_Word"]:
+        """Capitalised words that follow the span at once."""
+        found: list[_Word] = []
+        if not words or self._lower_case or words[-1].possessive:
+            return found
+        end = words[-1].end
+        for word in _words(self._text, end, min(len(self._text), end + 40), _WORD):
+            if not word.capital or not _JOINT.fullmatch(self._text, end, word.start):
+                break
+            found.append(word)
+            end = word.end
+        return found
+
+    def _name_at(
+        self, words: Sequence["_Word"], i: int, beyond: Sequence["_Word"]
+    ) -> tuple["_Name | None", int]:
+        """The name that begins at a word, `beyond` the span if need be: "San" of San Diego."""
         first = words[i]
         joined = first.key in _COMPASS and i + 1 < len(words) and words[i + 1].capital
         if not (first.capital or joined or self._lower_case):
             return None, 1
         run = [first.key]
-        for word, after in pairwise(words[i : i + 6]):
+        for word, after in pairwise((*words, *beyond)[i : i + 6]):
             if word.possessive or not _JOINT.fullmatch(self._text, word.end, after.start):
                 break
             run.append(after.key)
@@ -273,11 +303,11 @@ class ArticlePlaces:
             adjective = " ".join(run[:size])
             nation = by_demonym().get(adjective) if count <= size <= len(run) else None
             if nation and adjective not in by_name() and self._sayable(first, adjective):
-                end = words[i + size - 1].end
+                end = (*words, *beyond)[i + size - 1].end
                 return _Name("", first.start, end, country=nation.alpha2), size
         if not count or (count == 1 and key in _NOT_NAMES) or not self._sayable(first, key):
             return None, 1
-        last = words[i + count - 1]
+        last = (*words, *beyond)[i + count - 1]
         called = self._called(words, i, i + count)
         if called in ("road", "water") and gazetteer().entries(key)[0].match != "ours":
             return None, count
@@ -368,7 +398,8 @@ def _part(entry: Entry, name: _Name) -> Entry:
     is called one: "southern Helmand province" is a province of the south."""
     if entry.kind not in "NA" or name.part == (0, 0):
         return entry
-    if entry.kind == "A" and name.called == "region":
+    called = {name.called, *map(_KINDS.get, name.key.split())}
+    if entry.kind == "A" and "region" in called:
         return entry
     city = gazetteer().part(entry, *name.part)
     if city is None:
@@ -388,7 +419,11 @@ def _direction(words: Sequence["_Word"], start: int, stop: int) -> tuple[int, in
     if before[-1:] == ["of"]:
         before.pop()
     beside = before[-2:]
-    if words[stop - 1].possessive and not (beside and beside[-1] in _COMPASS):
+    if (
+        stop <= len(words)
+        and words[stop - 1].possessive
+        and not (beside and beside[-1] in _COMPASS)
+    ):
         beside = keys[stop : stop + 2]
     east = north = 0
     for key in beside if beside and beside[-1] in _COMPASS else beside[:1]:
@@ -417,9 +452,12 @@ def _largest(key: str) -> int:
     return max((e.population for e in entries if e.kind in "CP" and e.match == "main"), default=0)
 
 
+@lru_cache(maxsize=4096)
 def _is_former(entry: Entry, key: str) -> bool:
-    """Whether a city is called so by some and another one is by all."""
-    return entry.match == "other" and entry.kind in "CP" and _largest(key) >= _TOWN
+    """Whether a city was once called so, and another one is; not one that is only spelt so."""
+    if entry.match != "other" or entry.kind not in "CP" or _largest(key) < _TOWN:
+        return False
+    return SequenceMatcher(None, key, key_of(entry.name)).ratio() < _ALIKE
 
 
 def _well_known(entry: Entry) -> bool:
@@ -570,8 +608,8 @@ _NOT_NAMES = _set_of("""
     centre center bank line front zone border sea river lake bay gulf canal port valley mount
     mountain hill hills forest desert bridge gate crossing checkpoint tower hall theatre museum
     club bar mall sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen
-    prince president minister general governor mayor mr mrs ms dr monday tuesday wednesday
-    thursday friday saturday sunday january february march april may june july august september
+    san santa los las
+    prince president minister general governor mayor mr mrs ms dr monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
     october november december spring summer autumn winter facebook twitter google youtube internet
     islamic christian jewish muslim arab kurdish sunni shia shiite supreme high federal national
     international foreign security united nations un nato defence defense democratic people
@@ -605,7 +643,11 @@ _COMPASS = {
     )
     for tail in ("", "ern")
 }
-_SUBURB = re.compile(r" (?:suburb|district|quarter|borough|neighbou?rhood|town|village)s? of\b")
+_LAST_NAME = re.compile(r"(?<!\S)([A-Z]\w+)[ -]\Z")
+_NEXT_NAME = re.compile(r"[A-Z]\w+(?:[ -][A-Z]\w+)*")
+_SUBURB = re.compile(
+    r"(?:-area)? (?:suburb|district|quarter|borough|neighbou?rhood|town|village)s? of\b"
+)
 
 _BORDERS = _set_of("border borders frontier borderline boundary")
 _BY_A_BORDER = _set_of(
