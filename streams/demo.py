@@ -22,7 +22,7 @@ from eventwire.streams.children import Child
 from eventwire.streams.dead_letters import REASON_HEADER
 from eventwire.streams.decode import Headers
 from eventwire.streams.embedded import EmbeddedBroker
-from eventwire.streams.feeds import Feed, Line
+from eventwire.streams.feeds import Feed, Line, Reports, counted
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.replay import Pacer, Unsent, replay
 from eventwire.streams.scratch import Scratch
@@ -164,6 +164,7 @@ def demo(
             )
         )
         producer = stack.enter_context(clients.producer(local))
+        reports = stack.enter_context(Reports())
         sending = replay(local, feed, producer, run_id=f"demo-{uuid.uuid4()}", pacer=Pacer(0))
         accounts = Accounts()
         more = True
@@ -171,18 +172,18 @@ def demo(
             worker.check()
             if not broker.running:
                 raise DemoError(f"the broker ended: {broker.last_words}")
-            more = more and _send_some(sending, accounts)
+            more = more and _send_some(sending, accounts, reports)
             for event in _receive(consumer, named, accounts, wait=0.0 if more else 0.1):
                 show(event)
             for line in accounts.tell():
-                log.warning("%s", line)
+                reports.add(line)
     return accounts.summary(time.monotonic() - began)
 
 
 def on_embedded_broker(settings: Settings, address: str) -> Settings:
     """The same settings, but for what belongs to another broker or another worker."""
     # The embedded broker lets a new worker wait for half the session timeout.
-    own = Settings(brokers=address, http_port=0, session_timeout=4.0, heartbeat=1.0)
+    own = Settings(brokers=address, http_port=0, session_timeout=3.0, heartbeat=0.75)
     replaced = (
         "brokers security_protocol sasl_user sasl_password ssl_ca_file ssl_cert_file ssl_key_file"
         " ssl_key_password replication group session_timeout heartbeat"
@@ -194,7 +195,8 @@ def on_embedded_broker(settings: Settings, address: str) -> Settings:
 
 
 class _Worker:
-    def __init__(self, child: Child, log_file: Path) -> None:
+    def __init__(self, child: Child, log_file: Path | None) -> None:
+        """Without `log_file` its log is there to see."""
         self._child = child
         self._log_file = log_file
 
@@ -202,8 +204,10 @@ class _Worker:
         """Raises DemoError with the last line that the worker has written, if it has ended."""
         if (status := self._child.exit_status) is None:
             return
-        lines = self._log_file.read_text(errors="replace").strip().split("\n")
-        raise DemoError(f"the worker ended with status {status}: {_reason(lines)}")
+        why = "its log is above"
+        if self._log_file is not None:
+            why = _reason(self._log_file.read_text(errors="replace").strip().split("\n"))
+        raise DemoError(f"the worker ended with status {status}: {why}")
 
 
 def _reason(log_lines: list[str]) -> str:
@@ -236,16 +240,16 @@ def _worker(
                 grace=WORKER_GRACE,
             )
         with child:
-            yield _Worker(child, log_file)
+            yield _Worker(child, None if debug else log_file)
 
 
-def _send_some(sending: Iterator[Line | Unsent], accounts: Accounts) -> bool:
+def _send_some(sending: Iterator[Line | Unsent], accounts: Accounts, reports: Reports) -> bool:
     """Send the next lines; False if there were none left."""
     sent = list(islice(sending, SENT_AT_ONCE))
     for line in sent:
         if isinstance(line, Unsent):
             accounts.unsent += 1
-            log.warning("feed line %s: not sent (reason: %s)", _number(line.where), line.reason)
+            reports.add(f"feed line {_number(line.where)}: not sent (reason: {line.reason})")
         else:
             accounts.sent_line(line)
     return bool(sent)
@@ -287,7 +291,3 @@ def _dead_letter(headers: Headers) -> DeadLetter:
 def _number(where: str) -> str:
     """Of a line, from its place."""
     return where.rpartition(":")[2]
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -15,7 +15,7 @@ import pytest
 from eventwire.models.records import Article
 from eventwire.streams.decode import Refusal
 from eventwire.streams.demo import Accounts, DeadLetter, on_embedded_broker
-from eventwire.streams.feeds import Line, open_feed, published
+from eventwire.streams.feeds import REPORTED, Line, open_feed, published
 from eventwire.streams.options import SAMPLE_FEED
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.settings import Secret, Settings
@@ -386,6 +386,26 @@ def test_a_worker_that_dies_is_told_with_its_reason(tmp_path):
     (line,) = errors
     assert line.startswith("eventwire demo: the worker ended with status 1: ")
     assert "model.safetensors: expected 24,117,248 bytes, got 134" in line
+
+
+def test_with_debug_the_reason_is_in_the_log_that_is_shown(tmp_path):
+    feed = written(tmp_path, {"id": "a1", "text": "Quiet."})
+    with Demo(feed, "--debug", temporary=tmp_path, coder="fail") as demo:
+        status, _, errors = demo.finish()
+    assert status == 1
+    assert any("model.safetensors: expected 24,117,248 bytes, got 134" in line for line in errors)
+    assert any("the worker ended with status 1: its log is above" in line for line in errors)
+
+
+def test_a_feed_of_another_kind_is_told_in_a_few_lines(tmp_path):
+    feed = written(tmp_path, *["no article"] * 50)
+    with Demo(feed, temporary=tmp_path) as demo:
+        status, out, errors = demo.finish()
+    assert (status, len(out)) == (0, 1)
+    assert "50 dead letters" in out[0]
+    told = [line for line in errors if "dead letter (reason: not_json" in line]
+    assert len(told) == REPORTED
+    assert errors[-1] == f"{50 - REPORTED} more failed; --debug tells each"
 
 
 def test_a_missing_feed_starts_nothing(tmp_path):
