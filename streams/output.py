@@ -103,6 +103,8 @@ def stdout() -> TextIO:
 
 def drop(results: TextIO) -> None:
     """What an error has left in its buffer: it would fail again when Python ends."""
+    if results is sys.stdout:  # somebody's own
+        return
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), results.fileno())
 

@@ -197,8 +197,14 @@ def test_stdout_is_written_under_each_of_its_names(
     assert capsysbinary.readouterr().out == b"new\n"
 
 
-def test_a_stdout_that_somebody_has_put_there_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    assert output.stdout() is sys.stdout
+def test_a_stdout_that_somebody_has_put_there_stays_theirs(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with old.open("w") as theirs:
+        monkeypatch.setattr(sys, "stdout", theirs)
+        output.drop(output.stdout())
+        theirs.write("more\n")
+    assert old.read_text() == "more\n"
 
 
 def test_a_folder_that_can_be_made_is_fine_and_nothing_is_made_yet(tmp_path: Path) -> None:
