@@ -150,7 +150,8 @@ def demo(
     """
     began = time.monotonic()
     with ExitStack() as stack:
-        broker = stack.enter_context(BROKERS[broker_kind]())
+        broker = BROKERS[broker_kind]()
+        stack.callback(broker.stop)
         local = on_embedded_broker(settings, broker.address)
         named = topics(local)
         log.info("broker on %s; the worker loads its model", broker.address)
