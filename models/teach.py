@@ -165,8 +165,8 @@ def _read(shard: Path, texts: dict[str, str], reader: WordReader) -> list[Exampl
         inside, begin = tensors["inside"].split(sizes), tensors["begin"].split(sizes)
         for index, (row, first, last, kind) in enumerate(rows):
             status = tensors["status"][index]
-            words = list(range(first, last + 1))
-            triggers[row].append(Trigger(words, kind, status, inside[index], begin[index]))
+            covered = list(range(first, last + 1))
+            triggers[row].append(Trigger(covered, kind, status, inside[index], begin[index]))
     read = reader.read([texts[id_] for id_ in ids])
     for id_, words, count in zip(ids, read, counts, strict=True):
         if len(words.spans) != count:

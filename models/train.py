@@ -17,7 +17,7 @@ from statistics import fmean
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from eventwire.models import network, predict, scores, teach
 from eventwire.models.corpus import AnnotatedSentence, AnnotationError
@@ -187,7 +187,7 @@ class _Fit:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         # The fused attention kernels are slower than plain products at these lengths on a CPU.
         model.encoder.set_attn_implementation("eager")
-        model.to(self.device)
+        nn.Module.to(model, self.device)
         self.average = {name: tensor.detach().clone() for name, tensor in self._weights()}
         self.optimizer, self.schedule = _optimizer(model, recipe, self.steps)
         self.status_weight = _status_weights(examples).to(self.device)
@@ -195,7 +195,8 @@ class _Fit:
         self._made_by = {"recipe": json.dumps(asdict(recipe)), "examples": str(len(examples))}
 
     def _weights(self) -> Iterable[tuple[str, Tensor]]:
-        return self.model.state_dict().items()
+        weights: dict[str, Tensor] = self.model.state_dict()
+        return weights.items()
 
     def step(self, number: int, batch: Batch) -> dict[str, float]:
         """The losses of the batch, before its step."""
