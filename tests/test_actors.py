@@ -480,6 +480,9 @@ ARTICLES = [
     ("Putin spoke of Syria. Then [he] left.", "RUS GOV Vladimir Putin coreference"),
     ("Mr Demir left. The Putin regime, [he] said, is weak.", "- - Demir coreference"),
     ("Gen. Kim Jong Un waved. Later [Kim Jong Un] left.", "PRK GOV Kim Jong Un leader"),
+    ("Ariel Castro ran. Onil Castro stayed. [Castro] left.", "- - Castro -"),
+    ("Kenya voted. Kenyan radio hailed Kenya. [Senator Jo Lind] left.", "KEN LEG Jo Lind context"),
+    ("Kenya voted. Kenyan radio hailed Kenya. [Singer Jo Lind] left.", "- CVL Jo Lind role"),
     # as American news introduces members of Congress
     ("Sen. Jo Lind (R-Tenn.) spoke. [Lind] left.", "USA LEG Jo Lind coreference"),
     ("Rep. Jo Lind, D-Texas, spoke. [Lind] left.", "USA LEG Jo Lind coreference"),

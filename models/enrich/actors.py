@@ -38,7 +38,7 @@ from eventwire.models.enrich.grammar import (
     PRONOUNS,
     SURNAMES,
 )
-from eventwire.models.enrich.leaders import Person, leader
+from eventwire.models.enrich.leaders import Person, leader, name_keys
 from eventwire.models.enrich.lexicon import (
     Mention,
     Sense,
@@ -205,7 +205,7 @@ class Resolver:
         Not a capital that stands for a government, which is named so oftener than a person is.
         """
         key = words[mention.first].key
-        return mention.sense.kind == "place" and key in SURNAMES and self.people.has_surname(key)
+        return mention.sense.kind == "place" and key in SURNAMES and self.people.has_surname((key,))
 
     def _release_surnames(self, phrase: Phrase) -> None:
         """Let a surname by itself or after a title be a name; "Kingston police" are the place's."""
@@ -269,7 +269,8 @@ class Resolver:
             found.name = facts.person
         if not found.country and not found.international:
             self._add_owner(facts, found, begin)
-        unknown = not found.country and person is None and found.organisation is None
+        stranger = person is not None and found.sector not in _OF_STATES
+        unknown = not found.country and not stranger and found.organisation is None
         if unknown and not (
             self._point_back(facts, found, begin) or self._add_namesake(facts, found, begin)
         ):
@@ -331,6 +332,8 @@ class Resolver:
                 return known
             titled = titled or known.sector in ("GOV", "LEG")
             name = known.name or name
+        elif self.people.has_surname(name_keys(name)[-1:]):
+            return None  # several are called so
         listed = leader(name, self.day, titled=titled)
         if listed is None or country not in (None, listed.country):
             return known

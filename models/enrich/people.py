@@ -56,10 +56,10 @@ class People:
             same = exact if len(exact) == 1 else titled
         return same[0] if len(same) == 1 else None
 
-    def has_surname(self, key: str) -> bool:
+    def has_surname(self, last: tuple[str, ...]) -> bool:
         """Whether the article gives somebody's full name that ends so."""
-        names = (name_keys(person.name) for person in self._by_last.get(key, ()))
-        return any(len(keys) > 1 and keys[-1] == key for keys in names)
+        names = (name_keys(p.name) for key in last for p in self._by_last.get(key, ()))
+        return any(len(keys) > 1 and keys[-1:] == last for keys in names)
 
     def named_at(self, start: int) -> int | None:
         """Where the name ends that begins there."""
@@ -237,7 +237,10 @@ class People:
 
     def _leader(self, phrase: Phrase, first: int, end: int) -> Person | None:
         """Whom the article names and does not introduce: "Putin"."""
-        person = leader(phrase.quote(first, end), self._resolver.day)
+        name = phrase.quote(first, end)
+        if self.has_surname(name_keys(name)[-1:]):
+            return None
+        person = leader(name, self._resolver.day)
         if person is not None and person.name:
             self._by_last.setdefault(name_keys(person.name)[-1], []).append(person)
         return person

@@ -608,15 +608,15 @@ _NOT_NAMES = _set_of("""
     centre center bank line front zone border sea river lake bay gulf canal port valley mount
     mountain hill hills forest desert bridge gate crossing checkpoint tower hall theatre museum
     club bar mall sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen
-    san santa los las
-    prince president minister general governor mayor mr mrs ms dr monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
-    october november december spring summer autumn winter facebook twitter google youtube internet
-    islamic christian jewish muslim arab kurdish sunni shia shiite supreme high federal national
-    international foreign security united nations un nato defence defense democratic people
-    peoples party special military air main first second third cross junction grand great big
-    green red white black blue golden holy our this that here there several multiple many some
-    various two three four five its his her their where which nationwide sites parts streets man
-    most mary
+    san santa los las prince president minister general governor mayor mr mrs ms dr monday
+    tuesday wednesday thursday friday saturday sunday january february march april may june july
+    august september october november december spring summer autumn winter facebook twitter
+    google youtube internet islamic christian jewish muslim arab kurdish sunni shia shiite
+    supreme high federal national international foreign security united nations un nato defence
+    defense democratic people peoples party special military air main first second third cross
+    junction grand great big green red white black blue golden holy our this that here there
+    several multiple many some various two three four five its his her their where which
+    nationwide sites parts streets man most mary
     """) - {"us", "uk", "eu"}
 
 _WORDS_TOO = _set_of("""
