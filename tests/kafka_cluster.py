@@ -20,6 +20,7 @@ already is so do nothing.
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,7 +76,7 @@ class Broker(Node):
         super().stop()
 
     def pause(self) -> None:
-        os.kill(self.pid, signal.SIGSTOP)
+        _pause(self.pid)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -153,7 +154,7 @@ class Embedded(EmbeddedBroker):
     """The embedded broker, which can only be paused: it keeps nothing."""
 
     def pause(self) -> None:
-        os.kill(self._pid, signal.SIGSTOP)
+        _pause(self._pid)
 
     def resume(self) -> None:
         os.kill(self._pid, signal.SIGCONT)
@@ -161,6 +162,20 @@ class Embedded(EmbeddedBroker):
     @property
     def _pid(self) -> int:
         return _pid("/tansu", f"--listener-url=tcp://{self.address}")
+
+
+def _pause(pid: int) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    # Until the last thread has noticed, the broker still answers.
+    while any(_state(task) not in "TXZ" for task in Path(f"/proc/{pid}/task").iterdir()):
+        time.sleep(0.001)
+
+
+def _state(task: Path) -> str:
+    try:
+        return (task / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:  # it has just ended
+        return "X"
 
 
 def _pid(program: str, argument: str) -> int:
