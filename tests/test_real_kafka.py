@@ -56,20 +56,6 @@ def test_the_version_is_the_one_that_maven_fetches() -> None:
     assert pom.findtext("{*}version") == apache_kafka.VERSION
 
 
-def test_a_killed_broker_comes_back_where_it_was_with_its_data(one: Cluster) -> None:
-    create(one, "kept")
-    send(one, "kept", b"before")
-    address = one.address
-    one.brokers[0].kill()
-    assert not one.brokers[0].running
-    with pytest.raises(BrokerError, match="cannot reach Kafka"):
-        clients.greet(Settings(brokers=address))
-    one.brokers[0].start()
-    assert one.address == address
-    send(one, "kept", b"after")
-    assert values(one, "kept", 2) == [b"before", b"after"]
-
-
 def test_a_paused_broker_is_silent_until_it_is_resumed(one: Cluster) -> None:
     create(one, "paused")
     with clients.producer(Settings(brokers=one.address)) as producer:
