@@ -8,7 +8,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
@@ -147,36 +147,39 @@ def _replaced(path: str, *, exists: bool) -> Iterator[BinaryIO]:
     if not path or path.endswith(os.sep):
         raise SettingsError(f"-o {path!r}: expected the name of a file")
     target = Path(os.path.realpath(path))  # a link stays one
-    try:
-        raw = _beside(target, path, exists=exists)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    made = Path(os.fsdecode(raw.name))
-    try:
+    name = f".eventwire-{secrets.token_hex(8)}"
+    places = [target.parent / name]
+    if exists:  # a file that may be written can be in a folder that takes no other
+        places.append(Path(tempfile.gettempdir()) / name)
+    try:  # a signal can come as soon as there is a file
+        raw = _new(places, path, target if exists else None)
         with io.BufferedWriter(raw) as out:
             yield out
             out.flush()
             raw.to_disk()
-        _move(made, target)
+        _move(Path(os.fsdecode(raw.name)), target)
     finally:
-        made.unlink(missing_ok=True)
+        for place in places:
+            with suppress(OSError):
+                place.unlink()
 
 
-def _beside(target: Path, said: str, *, exists: bool) -> _Named:
-    """A new file in the folder of `target`, or where that is not allowed among the temporary ones,
-    with the rights of `target`."""
-    name = f".eventwire-{secrets.token_hex(8)}"
-    if not exists:
-        return _Named(target.parent / name, "xb", said)
-    with target.open("r+b"):  # raises where it is a folder or may not be written
-        pass
+def _new(places: Sequence[Path], said: str, like: Path | None) -> _Named:
+    """A file at the first of the places that takes one, with the rights of `like`."""
     try:
-        raw = _Named(target.parent / name, "xb", said)
-    except OSError:
-        raw = _Named(Path(tempfile.gettempdir()) / name, "xb", said)
-    shutil.copymode(target, os.fsdecode(raw.name))
+        if like is None:
+            return _Named(places[0], "xb", said)
+        with like.open("r+b"):  # raises where it may not be written
+            pass
+        try:
+            raw = _Named(places[0], "xb", said)
+        except OSError:
+            raw = _Named(places[1], "xb", said)
+    except OSError as error:
+        raise _unwritable(said, error) from error
+    shutil.copymode(like, os.fsdecode(raw.name))
     with suppress(OSError, AttributeError):  # who may not, or on Windows
-        owner = target.stat()
+        owner = like.stat()
         os.fchown(raw.fileno(), owner.st_uid, owner.st_gid)
     return raw
 

@@ -61,6 +61,18 @@ def test_an_error_leaves_the_file_as_it_was_and_no_other_beside_it(
     assert list(old.parent.iterdir()) == [old]
 
 
+def test_a_signal_that_comes_at_once_leaves_no_other_file(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.copymode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(old)
+    assert list(old.parent.iterdir()) == [old]
+
+
 def test_an_error_leaves_no_file_where_none_was(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_and_raise(tmp_path / "events.jsonl", KeyboardInterrupt)
