@@ -15,6 +15,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from eventwire.models.records import Article, Coding, ModelRef, text_sha256
@@ -87,6 +88,7 @@ class Agent:
         self._idle = asyncio.Event()
         self._idle.set()
         metrics.rate(self._rate.value)
+        metrics.queue(lambda: len(self._intake))
 
     async def process(self, stream: Any) -> None:
         unacknowledged = stream.noack()
@@ -129,6 +131,7 @@ class Agent:
         if value is None:
             item.tombstone = True
             return item
+        self._metrics.received(value)
         began = time.monotonic()
         decoded = decode(
             value,
@@ -322,8 +325,29 @@ class Agent:
             if result.reason is not None:
                 metrics.dead_letter(result.reason)
             if result.coding is not None:
+                self._count_latency(result.item)
                 published = set(result.event_ids)
+                metrics.article_events(len(published))
                 for event in result.coding.events:
                     if event.event_id in published:
-                        metrics.event(event.event_type, event.status)
+                        metrics.event(event.event_type, event.status, event.confidence)
                 metrics.below_confidence(len(result.coding.events) - len(published))
+
+    def _count_latency(self, item: Item) -> None:
+        if outputs.header(item.headers, outputs.RUN_ID_HEADER) is not None:
+            return  # a replay's articles are as old as its archive
+        now = time.time()
+        if item.timestamp_ms is not None:
+            self._metrics.latency("received", now - item.timestamp_ms / 1000)
+        published = _instant(item.article.published_at) if item.article else None
+        if published is not None:
+            self._metrics.latency("published", now - published)
+
+
+def _instant(published_at: str | None) -> float | None:
+    """Seconds since 1970; None for a bare date and a time without a zone, which tell no instant."""
+    try:
+        moment = datetime.fromisoformat(published_at or "")
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None

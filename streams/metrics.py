@@ -1,7 +1,7 @@
 """What the worker counts. Every series exists from the start, at zero, and labels are bounded."""
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,8 +27,12 @@ STAGES = ("decode", "code", "publish")
 CODER_STAGES = ("language", "split", "tokenise", "encode", "spans", "enrich")
 """Of the coder, as `records.Stats` names them; others are counted as `other`."""
 
+Milestone = Literal["received", "published"]
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 COUNTS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
+LATENCIES = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 21600, 86400)
+SHARES = tuple(n / 20 for n in range(1, 21))
 
 
 class Partition(NamedTuple):
@@ -62,6 +66,23 @@ class Metrics:
         into: dict[str, Any] = {"registry": self.registry, "namespace": "eventwire"}
         self._articles = Counter(
             "articles", "Articles read, by what became of them", ["outcome"], **into
+        )
+        self._received = Counter("received_bytes", "Values of the messages read", **into)
+        self._queue = Gauge("queue_articles", "Messages read that wait for the coder", **into)
+        self._latency = Histogram(
+            "latency_seconds",
+            "From when an article was received by Kafka, or published by its outlet, until its"
+            " events were written; replays are left out",
+            ["since"],
+            buckets=LATENCIES,
+            **into,
+        )
+        self._article_events = Histogram(
+            "article_events", "Events published of an article that was coded",
+            buckets=(0, *COUNTS), **into,
+        )  # fmt: skip
+        self._confidence = Histogram(
+            "event_confidence", "Confidence of the events published", buckets=SHARES, **into
         )
         self._events = Counter("events", "Events published", ["type", "status"], **into)
         self._retracted = Counter("events_retracted", "Events taken back by a correction", **into)
@@ -115,13 +136,28 @@ class Metrics:
                 self._events.labels(event_type, status)
         for stage in STAGES:
             self._stage.labels(stage)
+        for since in get_args(Milestone):
+            self._latency.labels(since)
         for stage in (*CODER_STAGES, OTHER):
             self._coder.labels(stage)
 
     def article(self, outcome: LedgerOutcome) -> None:
         self._articles.labels(outcome).inc()
 
-    def event(self, event_type: str, status: str) -> None:
+    def received(self, value: bytes) -> None:
+        self._received.inc(len(value))
+
+    def queue(self, length: Callable[[], int]) -> None:
+        self._queue.set_function(length)
+
+    def latency(self, since: Milestone, seconds: float) -> None:
+        self._latency.labels(since).observe(max(seconds, 0))
+
+    def article_events(self, count: int) -> None:
+        self._article_events.observe(count)
+
+    def event(self, event_type: str, status: str, confidence: float) -> None:
+        self._confidence.observe(confidence)
         self._events.labels(
             event_type if event_type in ontology().types else OTHER,
             status if status in get_args(Status) else OTHER,

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,6 +14,7 @@ from aiokafka.errors import MessageSizeTooLargeError, TopicAuthorizationFailedEr
 from fakes.fake_coder import FakeCoder
 
 from eventwire.models.records import Article, Stats
+from eventwire.streams import outputs
 from eventwire.streams.agent import Agent
 from eventwire.streams.inference import Coded, CoderFailed
 from eventwire.streams.ledger import Ledger, Memory
@@ -97,7 +100,7 @@ class World:
         self.records: list[Record] = []
         self.errors: dict[str, Exception] = {}
         self.limits: dict[str, int] = {}
-        self.ledger = Ledger("codings", Memory(100), lambda: None)  # type: ignore[arg-type,return-value]
+        self.ledger = Ledger("codings", Memory(100), lambda: None, timeout=60)  # type: ignore[arg-type,return-value]
         self.ledger._assigned = {0}
         self.agent = Agent(
             self.settings,
@@ -366,3 +369,52 @@ async def test_events_are_counted_by_type_and_status_once_published(world: World
     assert counted == 1
     assert world.counted("eventwire_events_below_confidence_total") == 1
     assert world.counted("eventwire_articles_total", outcome="coded") == 1
+
+
+async def test_latency_runs_from_the_records_timestamp_and_from_an_exact_publication(
+    world: World,
+) -> None:
+    an_hour_ago = time.time() - 3600
+    published = datetime.fromtimestamp(an_hour_ago - 3600, UTC).isoformat()
+    value = json.dumps({"id": "a", "text": "They met.", "published_at": published}).encode()
+    await world.send(value, timestamp=an_hour_ago)
+    await world.send(article("b", "They met."), timestamp=an_hour_ago)
+    day = json.dumps({"id": "c", "text": "They met.", "published_at": "2026-01-05"}).encode()
+    await world.send(day, timestamp=an_hour_ago)
+    name = "eventwire_latency_seconds"
+    assert world.counted(f"{name}_count", since="received") == 3
+    assert world.counted(f"{name}_sum", since="received") == pytest.approx(3 * 3600, rel=0.02)
+    assert world.counted(f"{name}_count", since="published") == 1
+    assert world.counted(f"{name}_sum", since="published") == pytest.approx(7200, rel=0.02)
+
+
+async def test_replays_and_what_was_not_coded_leave_latency_alone(world: World) -> None:
+    run = [(outputs.RUN_ID_HEADER, b"archive-2019")]
+    await world.send(article("a", "They met."), headers=run)
+    await world.send(b"junk", None)
+    assert world.counted("eventwire_latency_seconds_count", since="received") == 0
+
+
+async def test_bytes_events_of_an_article_and_their_confidence_are_counted(world: World) -> None:
+    value = article("a", "They met. They captured it.")
+    await world.send(value, article("b", "Nothing."), None)
+    size = len(value) + len(article("b", "Nothing."))
+    assert world.counted("eventwire_received_bytes_total") == size
+    assert world.counted("eventwire_article_events_count") == 2
+    assert world.counted("eventwire_article_events_sum") == 2
+    assert world.counted("eventwire_event_confidence_count") == 2
+
+
+async def test_the_queue_holds_what_waits_for_the_coder(world: World) -> None:
+    world.coder.gate.clear()
+    sending = asyncio.create_task(world.send(article("a", "They met.")))
+    async with asyncio.timeout(60):
+        while not world.coder.batches:
+            await asyncio.sleep(0.001)
+        world.stream.feed(Message(1, article("b", "They met.")))
+        while world.counted("eventwire_queue_articles") != 1:
+            await asyncio.sleep(0.001)
+        world.coder.gate.set()
+        await sending
+        while world.counted("eventwire_queue_articles") != 0:
+            await asyncio.sleep(0.001)

@@ -34,7 +34,7 @@ def test_every_combination_of_labels_stands_at_zero_from_the_start(metrics: Metr
 def test_series_do_not_grow_with_what_is_counted(metrics: Metrics) -> None:
     before = series(metrics)
     for number in range(100):
-        metrics.event(f"type-{number}", f"status-{number}")
+        metrics.event(f"type-{number}", f"status-{number}", 0.5)
         metrics.coder(Stats(seconds={f"stage-{number}": 1.0}), 0)
         metrics.model(ModelRef(name="m", version=str(number), sha256="0"))
     assert series(metrics) == before + 1  # the model
