@@ -33,7 +33,11 @@ VALIDATION_SHARE = 0.06
 """Of the documents; they choose thresholds and calibration and are never fitted."""
 
 
-class LeakageError(ValueError):
+class TrainingError(ValueError):
+    """What a training was given cannot serve; the message says what would."""
+
+
+class LeakageError(TrainingError):
     """A training sentence is in an evaluation file too."""
 
 

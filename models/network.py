@@ -228,11 +228,11 @@ class EventNetwork(PreTrainedModel):
     def from_encoder(cls, folder: Path, config: NetworkConfig) -> "EventNetwork":
         """A fresh network around a pretrained encoder; `config.encoder` is filled in.
 
-        Raises ValueError where `folder` holds neither a BERT nor an MPNet encoder.
+        Raises WeightsError where `folder` holds neither a BERT nor an MPNet encoder.
         """
         stored = json.loads((folder / "config.json").read_text())
         if stored.get("model_type") not in ENCODERS:
-            raise ValueError(f"{folder}: expected an encoder of {' or '.join(ENCODERS)}")
+            raise weights.WeightsError(f"{folder}: expected an encoder of {' or '.join(ENCODERS)}")
         keep = ("model_type", "vocab_size", "hidden_size", "num_hidden_layers",
                 "num_attention_heads", "intermediate_size", "max_position_embeddings",
                 "layer_norm_eps")  # fmt: skip
@@ -251,7 +251,9 @@ class EventNetwork(PreTrainedModel):
             nn.init.zeros_(network.case.weight)
         missing, unexpected = network.encoder.load_state_dict(state, strict=False)
         if [m for m in missing if "position_ids" not in m] or unexpected:
-            raise ValueError(f"{folder}: not an encoder: missing {missing}, extra {unexpected}")
+            raise weights.WeightsError(
+                f"{folder}: not an encoder: missing {missing}, extra {unexpected}"
+            )
         return network
 
     def encode(self, pieces: Pieces) -> Tensor:

