@@ -240,6 +240,11 @@ PHRASES = [
     ("state governor", "- GOV - role"),
     ("leadership of Kenya's police", "KEN COP - exact"),
     ("Chinese leadership", "CHN GOV - demonym"),
+    ("Chinese coast guard officers", "CHN MIL - demonym"),
+    ("Kenyan police officer", "KEN COP - demonym"),
+    # offices that one country has
+    ("Taoiseach", "IRL GOV - exact"),
+    ("Deputy Secretary of State Jo Lind", "USA GOV Jo Lind exact"),
     # a given name that is a role too
     ("Marine Le Pen", "- - Marine Le Pen -"),
     ("US Marine Jo Lind", "USA MIL Jo Lind exact"),
@@ -524,6 +529,28 @@ def test_a_pronoun_is_the_one_person_it_can_mean(article: str, name: str | None)
     assert found.name == name
 
 
+ABOUT = [
+    # a name in quotation marks, and who reports, are not what the article is about
+    ('A "Kenyan prince" fled. The "Kenyan prince" and a "Kenyan" ate. [Police] came.', "- COP"),
+    ("He told Al Jazeera. Al Jazeera asked. Al Jazeera knew. [Police] came.", "- COP"),
+    # what another country's sentence speaks of is that country's
+    ("Kenya voted. Kenyan radio hailed Kenya. In Boston, [a judge] left.", "- JUD"),
+    ("Kenya voted. Kenyan radio hailed Kenya. Then [a judge] left.", "KEN JUD"),
+    # the US has a Congress in stories about others
+    ("Kenya voted. Kenyan radio hailed Kenya and the US too. [Congress] left.", "USA LEG"),
+    ("US law. US talk. US radio. UK. US aid. US oil. US. US. [Conservatives] left.", "USA PTY"),
+    ("Kenya voted. Kenyan radio hailed Kenya. [World leaders] left.", "- GOV"),
+    # an administration is its leader's
+    ("The Obama administration fell. An [administration official] left.", "USA GOV"),
+    ("Mr Putin left. Then [his party] fell.", "RUS GOV"),
+]
+
+
+@pytest.mark.parametrize(("article", "expected"), ABOUT)
+def test_context_is_what_the_article_is_about(article: str, expected: str) -> None:
+    assert brief(article, "2012-05-05").startswith(expected)
+
+
 ROLES = [
     # the article speaks of one country's
     ("Turkish officials met. The [officials] left.", "TUR GOV - coreference"),
@@ -563,6 +590,16 @@ CUT = [
         "SWE GOV Swedish government coreference",
     ),
     ("He gave it to Kenya. [Police] left.", "- COP - role"),
+    ("Then [Mr] Putin left.", "RUS GOV Vladimir Putin leader"),
+    ("It met the [president]. Putin left.", "- GOV - role"),
+    # an adjective whose noun is cut off
+    ("The [Turkish] incursion failed.", "TUR GOV - demonym"),
+    ("The [Turkish] army failed.", "TUR MIL Turkish armed forces demonym"),
+    ("The [American] people voted.", "USA CVL - demonym"),
+    ("There [Russian] and Syrian forces left.", "RUS MIL - demonym"),
+    ("It rose by 20%. [Russian] aggression grew.", "RUS GOV - demonym"),
+    ("There the [Chinese] have left.", "CHN - - demonym"),
+    ("Two [Chinese] left.", "CHN CVL - demonym"),
 ]
 
 

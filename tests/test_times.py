@@ -240,6 +240,12 @@ def test_planned_events_lie_ahead(text: str, expected: str) -> None:
     assert value(text, status="planned") == expected
 
 
+def test_this_week_is_the_coming_one_for_what_is_planned_on_a_sunday() -> None:
+    sunday = "2024-03-10"
+    assert value("this week", sunday, status="planned") == "2024-03-11/2024-03-17"
+    assert value("this week", sunday) == "2024-03-04/2024-03-10"
+
+
 def test_what_will_not_happen_lies_ahead() -> None:
     assert value("on Monday", status="negated", sentence="They will not meet on Monday.") == (
         "2024-03-11"

@@ -32,7 +32,10 @@ import msgspec
 
 from eventwire.models.enrich.countries import countries
 from eventwire.models.enrich.grammar import (
+    ABBREVIATED,
     FROM_ELSEWHERE,
+    GENDER_OF_TITLE,
+    NO_NOUN,
     OF_SEVERAL,
     POINTING_BACK,
     PRONOUNS,
@@ -50,7 +53,7 @@ from eventwire.models.enrich.lexicon import (
     read,
 )
 from eventwire.models.enrich.people import People, leftmost
-from eventwire.models.enrich.phrases import Facts, Phrase, merge, read_phrase
+from eventwire.models.enrich.phrases import Facts, Phrase, is_demonym, merge, read_phrase
 from eventwire.models.enrich.times import parse_published
 from eventwire.models.records import Participant
 
@@ -120,11 +123,16 @@ class Resolver:
 
     @cached_property
     def _countries(self) -> Counter[str]:
-        return Counter(
-            m.sense.country
-            for m in self.mentions
-            if m.sense.country and not m.sense.generic and not self._is_surname(self.words, m)
-        )
+        return Counter(m.sense.country for m in self.mentions if m.sense.country and self._tells(m))
+
+    def _tells(self, mention: Mention) -> bool:
+        """Whether a mention tells what the article is about; "Nigerian prince" in marks does not,
+        nor does who reports."""
+        sense = mention.sense
+        if sense.generic or sense.sector == "MED" or self._is_surname(self.words, mention):
+            return False
+        quotation = self.people.quotation_at(self.words[mention.first].start)
+        return quotation is None or len(self.between(*quotation[:2])) > 3
 
     def between(self, start: int, end: int) -> list[Word]:
         """The words of text[start:end]; words that cross its borders are cut there."""
@@ -147,6 +155,8 @@ class Resolver:
             return []
         self._release_surnames(phrase)
         parts = _parts(phrase)
+        if len(parts) == 1 and (adjective := self._adjective(start, end)):
+            return [self._one(phrase.words, adjective, start, end)]
         if len(parts) == 1 and (cut := self._widened(start, end)):
             facts = [read_phrase(self.phrase, *cut)]
             return [self._one(phrase.words, facts[0], start, end, self.words[cut[0]].start)]
@@ -178,18 +188,56 @@ class Resolver:
         known, closing = at[first], at[last - 1]
         begin = known.first if known else first
         stop = closing.end if closing else last
-        if closing and closing.sense.person and stop < len(self.words):
-            named = self.people.named_at(self.words[stop].start)
-            if named and self.phrase.gap(stop) == " ":
-                stop = bisect_left(self._starts, named)
+        stop = self._continued(stop)
         head = at[begin]
         if begin == first and head is not None and head.sense.kind == "role":
             begin = self._modified_from(first)
         return (begin, stop) if (begin, stop) != (first, last) else None
 
+    def _continued(self, stop: int) -> int:
+        """Where a phrase ends whose next words are the role of "Turkish president", the name of
+        "President X"."""
+        words, at = self.words, self.phrase.at
+        gap = self.phrase.gap(stop) if stop < len(words) else ""
+        if gap != " " and not (gap == ". " and words[stop - 1].key in ABBREVIATED):
+            return stop
+        closing, after = at[stop - 1], at[stop]
+        if closing and is_demonym(closing.sense) and after and after.sense.kind == "role":
+            return after.end
+        if (closing and closing.sense.person) or words[stop - 1].key in GENDER_OF_TITLE:
+            named = self.people.named_at(words[stop].start)
+            return bisect_left(self._starts, named) if named else stop
+        return stop
+
+    def _adjective(self, start: int, end: int) -> Facts | None:
+        """Of a span that is an adjective alone: "Turkish" of "Turkish incursion", which a state
+        makes, and of "Turkish and Iranian forces"."""
+        words, at = self.words, self.phrase.at
+        first = bisect_left(self._starts, start)
+        known = at[first] if first < len(words) else None
+        if known is None or known.first != first or known.end == len(words):
+            return None
+        after, whole = known.end, (words[first].start, words[known.end - 1].end) == (start, end)
+        plural = known.sense.key == "plural people"
+        if not whole or plural or not is_demonym(known.sense) or self.phrase.gap(after) != " ":
+            return None
+        facts = read_phrase(self.phrase, first, after)
+        if words[after].key in ("and", "or"):
+            other = at[after + 1] if after + 1 < len(words) else None
+            role = at[other.end] if other and other.end < len(words) else None
+            if other is None or other.sense.country is None or role is None:
+                return None
+            facts.role, facts.sector, facts.people = role.sense, role.sense.sector, False
+            return facts if role.sense.kind == "role" else None
+        if facts.sector:
+            return facts
+        noun = at[after] is None and not words[after].upper and words[after].key not in NO_NOUN
+        facts.sector, facts.people = "GOV", False
+        return facts if noun else None
+
     def _modified_from(self, first: int) -> int:
         """Where what modifies words[first] begins: nations, owners, possessive pronouns."""
-        begin = leftmost(self.phrase, first)
+        begin = self._begin(first)
         if self._is_second(begin):
             return first  # whose?
         known = self.phrase.at[begin]
@@ -274,7 +322,7 @@ class Resolver:
         if unknown and not (
             self._point_back(facts, found, begin) or self._add_namesake(facts, found, begin)
         ):
-            self._add_context(facts, found)
+            self._add_context(facts, found, begin)
         return Participant(
             text=self.text[start:end],
             start=start,
@@ -287,8 +335,10 @@ class Resolver:
 
     def _generic(self, found: "_Found") -> None:
         """Whose an organisation is whose name others bear in other countries."""
-        group = found.organisation
-        if group is not None and group.generic and self.country not in (None, group.country):
+        group, counts = found.organisation, self._countries
+        if group is None or not group.generic or self.country in (None, group.country):
+            return
+        if 5 * counts[group.country or ""] < counts[self.country or ""]:
             found.country, found.how, found.name = self.country, "context", None
             if group.history and found.sector in ("GOV", "OPP"):
                 found.sector = "PTY"
@@ -370,28 +420,37 @@ class Resolver:
                     found.name = None  # "Trump administration" is no organisation's name
         elif facts.pronoun and role and not role.apart and not facts.foreign:
             found.country = self._owner_country(facts.pronoun, start)
+            holder = self._owner(facts.pronoun, start)
+            if role.key == "party" and holder and holder.sector in ("GOV", "OPP"):
+                found.sector = holder.sector
             if found.country:
                 found.how = "coreference"
                 label = f"{adjective(found.country)} {role.name}" if role.name else None
                 found.name = label or found.name
 
+    def _owner(self, pronoun: str, start: int) -> Person | None:
+        meant = self.people.meant(pronoun, start) if pronoun in ("his", "her") else None
+        return meant and self.introduced(meant.name or "", meant)
+
     def _owner_country(self, pronoun: str, start: int) -> str | None:
         """ "its army": the one country named before it in the sentence; "his": the person's."""
-        if pronoun in ("his", "her"):
-            meant = self.people.meant(pronoun, start)
-            owner = meant and self.introduced(meant.name or "", meant)
-            return owner.country if owner else None
+        if owner := self._owner(pronoun, start):
+            return owner.country
         if pronoun != "its" or not self.sentences:
             return None
         sentence = self.sentences[self.sentence_of(start)]
         named = self._named(sentence.start, start)
         return named.pop() if len(named) == 1 else None
 
-    def _named(self, start: int, end: int) -> set[str]:
-        """Countries that text[start:end] names, otherwise than by a place in them."""
+    def _named(self, start: int, end: int, *, places: bool = False) -> set[str]:
+        """Countries that text[start:end] names; by a place in them too, if asked."""
         first = bisect_left(self._mention_starts, start)
         between = self.mentions[first : bisect_left(self._mention_starts, end, first)]
-        return {m.sense.country for m in between if m.sense.country and m.sense.kind != "place"}
+        return {
+            m.sense.country
+            for m in between
+            if m.sense.country and (places or m.sense.kind != "place")
+        }
 
     def _point_back(self, facts: Facts, found: "_Found", start: int) -> bool:
         """ "the group", "the newspaper": the one organisation of that kind named before."""
@@ -419,13 +478,15 @@ class Resolver:
         plain = facts.bare and facts.headed and not (facts.counted or facts.foreign)
         if role is None or not plain or facts.pronoun or facts.ambiguous:
             return False
-        countries = self._countries_of(role.key)
+        keys = [key for key in (role.key, facts.within) if key and self._countries_of(key)]
+        countries = self._countries_of(keys[0]) if keys else {}
         if len(countries) != 1 or found.sector not in _OF_STATES:
             return False
         ((country, first),) = countries.items()
         if country is None or self.country not in (None, country):
             return False
-        named_before = first < start and self._is_definite(facts, start)
+        definite = keys[0] != role.key or self._is_definite(facts, start)
+        named_before = first < start and definite
         if not (named_before or country == self._foremost) or self._named_here(start) - {country}:
             return False
         found.country, found.how = country, "coreference"
@@ -433,12 +494,12 @@ class Resolver:
             found.name = f"{adjective(country)} {role.name}"
         return True
 
-    def _named_here(self, position: int) -> set[str]:
+    def _named_here(self, position: int, *, places: bool = False) -> set[str]:
         """Countries that the sentence names."""
         if not self.sentences:
             return set()
         sentence = self.sentences[self.sentence_of(position)]
-        return self._named(sentence.start, sentence.end)
+        return self._named(sentence.start, sentence.end, places=places)
 
     def _countries_of(self, role: str) -> dict[str | None, int]:
         """The countries whose "officials" the article names, and where it does so first; None
@@ -447,13 +508,27 @@ class Resolver:
             found = self._by_role[role] = {}
             for mention in self.mentions:
                 if mention.sense.kind == "role" and mention.sense.key == role:
-                    begin = leftmost(self.phrase, mention.first)
+                    begin = self._begin(mention.first)
                     facts = read_phrase(self.phrase, begin, self._stop(mention))
-                    several = facts.country is not None and self._is_second(begin)
-                    if not facts.foreign and (facts.country or facts.ambiguous):
-                        country = None if several else facts.country
-                        found.setdefault(country, self.words[begin].start)
+                    country = facts.country or self._of_leader(facts.owner)
+                    several = country is not None and self._is_second(begin)
+                    if not facts.foreign and (country or facts.ambiguous):
+                        found.setdefault(None if several else country, self.words[begin].start)
         return self._by_role[role]
+
+    def _of_leader(self, owner: str | None) -> str | None:
+        """Country of "Obama administration"."""
+        person = self.introduced(owner, self.people.find(owner)) if owner else None
+        return person.country if person else None
+
+    def _begin(self, role: int) -> int:
+        """Where the phrase of a role begins; "Obama administration" with its owner."""
+        phrase, begin = self.phrase, leftmost(self.phrase, role)
+        known = phrase.at[role]
+        if begin == role and known is not None and known.sense.body:
+            while begin and phrase.is_name(begin - 1) and phrase.gap(begin) == " ":
+                begin -= 1
+        return begin
 
     def _stop(self, mention: Mention) -> int:
         """Where a role's phrase ends, "of Ukraine" after it included."""
@@ -470,7 +545,7 @@ class Resolver:
         joined = known is not None and self.words[begin - 1].key in ("and", "or")
         return joined and known is not None and known.sense.country is not None
 
-    def _add_context(self, facts: Facts, found: "_Found") -> None:
+    def _add_context(self, facts: Facts, found: "_Found", begin: int) -> None:
         """The police of a story about Kenya are Kenya's."""
         role = facts.role
         if role is None or role.key in FROM_ELSEWHERE or facts.foreign or facts.pronoun:
@@ -479,6 +554,9 @@ class Resolver:
             return
         if role.key in OF_SEVERAL and not role.person:
             return
+        named = self._named_here(begin, places=True)
+        if named and self.country not in named:
+            return  # "lawyers for the Boston bomber asked a judge" in a story about France
         found.country = self.country
         found.how = "context" if found.country else found.how
 

@@ -117,7 +117,7 @@ LEADING = words_of(
 # Of those, the ones that bodies have which are no government: "university president".
 PRESIDING = words_of(
     "president presidents official officials commissioner commissioners governor governors",
-    "captain captains",
+    "captain captains officer officers",
 ) | {"vice president", "vice presidents"}
 
 # What an official or president is of, who is no politician: "match officials".
@@ -164,7 +164,7 @@ FROM_ELSEWHERE = words_of(
     "mercenary embassy peacekeeper peacekeepers immigrant coalition nation country countries",
     "nations power powers analyst analysts expert experts state mediator observer observers",
     "republic kingdom",
-)
+) | {"world leader", "foreign leader"}
 
 # Roles that in the plural are mostly of several countries: "foreign ministers met".
 OF_SEVERAL = words_of("president minister leader premier") | {
@@ -202,6 +202,9 @@ POINTING_BACK: dict[str, frozenset[str]] = {
     "paper": words_of("MED"),
     "broadcaster": words_of("MED"),
     "charity": words_of("NGO"),
+    "aid group": words_of("NGO"),
+    "aid agency": words_of("NGO"),
+    "rights group": words_of("NGO"),
     "party": words_of("PTY"),
     "cartel": words_of("CRM"),
     "gang": words_of("CRM"),
@@ -332,6 +335,18 @@ GENDER_OF_ROLE: dict[str, str] = dict.fromkeys(
     "f",
 )
 
+# What no noun is, after an adjective: "the Chinese have left".
+NO_NOUN = (
+    PREPOSITIONS
+    | PARTICIPLES
+    | COPULAS
+    | words_of(
+        "and or but have has had do does did will would can could should may might must not don't",
+        "won't don’t won’t backed supported sponsored aligned also have reportedly sometimes never",
+        "often always still already now then so if when while because as than who too more",
+    )
+)
+
 # ------------------------------------------------------------------------------- who speaks
 
 SPEECH = words_of(
@@ -341,6 +356,8 @@ SPEECH = words_of(
     "testified reported tells urged stressed emphasised emphasized complained joked asked",
     "demanded",
 )
+
+NO_NOUN |= SPEECH
 
 # What ends the speaker's name after the verb: "said X on Monday".
 AFTER_SPEAKER = words_of(

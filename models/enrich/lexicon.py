@@ -40,6 +40,7 @@ class Sense(NamedTuple):
     name: str | None = None
     """Canonical name of a country or organisation; of a role, what it is called with a country."""
     country: str | None = None
+    """Of a role: the one that has such an office."""
     sector: str | None = None
     history: tuple[tuple[str, str], ...] = ()
     """What the sector was from which day on, in order; `sector` is for articles without a date."""
@@ -352,6 +353,7 @@ def _nations() -> Iterable[tuple[str, Sense]]:
 def _role_words() -> Iterable[tuple[str, Sense]]:
     table = _toml("roles.toml")
     apart = frozenset(table.pop("apart")["words"])
+    office = {word: code for code, words in table.pop("offices").items() for word in words}
     for sector, entries in table.items():
         weak = sector == "weak"
         code = None if weak else sector
@@ -365,7 +367,8 @@ def _role_words() -> Iterable[tuple[str, Sense]]:
         for word in entries.get("plural", ()):
             yield word, Sense("role", word, None, None, code, weak=weak, apart=word in apart)
         for word in entries.get("persons", ()):
-            sense = Sense("role", key_of(word), None, None, code, weak=weak, apart=word in apart)
+            country = office.get(word)
+            sense = Sense("role", key_of(word), None, country, code, weak=weak, apart=word in apart)
             yield word, sense._replace(person=True)
             for form in _plurals(word):
                 yield form, sense

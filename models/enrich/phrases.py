@@ -54,6 +54,8 @@ class Facts:
     """A name in front of the role, perhaps a person's: "Assad" of "Assad regime"."""
     role: Sense | None = None
     """The head: the role that says what the actor is."""
+    within: str | None = None
+    """What the head is of: "administration" of "administration official"."""
     organisation: Sense | None = None
     ambiguous: str | None = None
     """A word that names several countries, where no other word tells the country."""
@@ -266,6 +268,8 @@ class _Core:
     def read(self) -> None:
         facts = self.facts
         facts.role = self.head.sense if self.head else None
+        bodies = [m.sense.key for m in self.roles if m.sense.body and m is not self.head]
+        facts.within = bodies[-1] if bodies else None
         facts.former = not self.unknown.isdisjoint(FORMER)
         facts.foreign = not self.unknown.isdisjoint(ELSEWHERE)
         self._read_name()
@@ -365,6 +369,8 @@ class _Core:
         mention = mention or (telling[0] if telling else None)
         if mention is None:
             self._read_hyphenated()
+            if head is not None and head.sense.country and not facts.country:
+                facts.country, facts.how = head.sense.country, "exact"
             return
         mention = self._citizenship(mention)
         sense = mention.sense
@@ -373,7 +379,7 @@ class _Core:
             if outside or head.sense.key in OPPOSED:
                 facts.foreign = True
                 return
-        demonym = _is_demonym(sense)
+        demonym = is_demonym(sense)
         facts.ambiguous = sense.key if sense.kind == "ambiguous" else None
         facts.country = sense.country
         kinds = {"place": "place", "seat": "metonym"}
@@ -386,9 +392,9 @@ class _Core:
 
     def _citizenship(self, mention: Mention) -> Mention:
         """The last of demonyms in a row, "Indian American": those before it tell descent."""
-        while _is_demonym(mention.sense) and mention.end < self.end:
+        while is_demonym(mention.sense) and mention.end < self.end:
             after = self.phrase.at[mention.end]
-            if after is None or not _is_demonym(after.sense) or self.phrase.gap(mention.end) != " ":
+            if after is None or not is_demonym(after.sense) or self.phrase.gap(mention.end) != " ":
                 break
             if self.phrase.words[mention.end].key in MINORITIES:
                 break
@@ -436,7 +442,7 @@ class _Core:
             for text in (phrase.text[start:end],)
         )
         first = phrase.find([one])
-        if one.key not in ELSEWHERE and not (first and _is_demonym(first[0].sense)):
+        if one.key not in ELSEWHERE and not (first and is_demonym(first[0].sense)):
             return
         for mention in phrase.find([last]):
             self.facts.country, self.facts.how = mention.sense.country, "demonym"
@@ -493,7 +499,7 @@ class _Core:
             return "OPP"
         if against and head.sector == "PRM":
             return "REB"
-        if head.sector == "GOV" and head.key in PRESIDING:
+        if head.key in PRESIDING:
             return self._presided(strong)
         colours = [
             m.sense.sector for m in strong if m.first >= self.owned and m.sense.sector in _COLOURS
@@ -501,19 +507,22 @@ class _Core:
         return colours[-1] if colours and head.sector == "CVL" and not head.apart else head.sector
 
     def _presided(self, strong: list[Mention]) -> str | None:
-        """Of a president or official: what they are of, if it is no government."""
-        if not self.unknown.isdisjoint(SPORTS):
-            return "SOC"
+        """Of a president, official or officer: what they are of, if it is no government."""
         head = self.head
-        bodies = [m.sense.sector for m in strong if m.sense.body and head and m.end <= head.first]
+        if head is None or not self.unknown.isdisjoint(SPORTS):
+            return "SOC"
+        bodies = [m.sense.sector for m in strong if m.sense.body and m.end <= head.first]
         if bodies and bodies[-1] != "CVL":
             return bodies[-1]
         unknown = self.facts.owner and not self.facts.country
-        return None if unknown and head and head.sense.key.endswith("president") else "GOV"
+        return None if unknown and head.sense.key.endswith("president") else head.sense.sector
 
     def _is_civilian(self) -> bool:
         """ "two Chinese", "many Israelis"; "the Russians" may be an army."""
-        words = self.phrase.words[max(0, self.first - 2) : self.end]
+        begin = self.first
+        while begin > max(0, self.first - 2) and self.phrase.gap(begin) == " ":
+            begin -= 1
+        words = self.phrase.words[begin : self.end]
         if any(w.key in COUNTS or w.key.replace(",", "").isdigit() for w in words):
             return True
         last = self.phrase.at[self.end - 1]
@@ -531,7 +540,7 @@ class _Core:
             facts.name = f"{adjective(facts.country)} {facts.role.name}"
 
 
-def _is_demonym(sense: Sense) -> bool:
+def is_demonym(sense: Sense) -> bool:
     return sense.kind == "people" or (
         sense.kind == "ambiguous" and sense.key.endswith(("n", "ns", "ese"))
     )

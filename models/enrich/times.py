@@ -409,6 +409,8 @@ def _which_unit(match: re.Match[str], article: _Article) -> _Span | None:
     if article.today is None:
         return None
     steps = {"last": -1, "next": 1, "coming": 1}.get(match["which"], 0)
+    if match["unit"] == "week" and steps == 0 and article.future and article.today.weekday() == 6:
+        steps = 1  # what is to come this week, on a Sunday, comes in the one that begins
     span = _unit(article.today, match["unit"], steps)
     if steps == 0 and match["part"]:
         if match["part"].startswith("later"):
