@@ -230,6 +230,7 @@ class _Writer:
             source=article.source,
             published_at=article.published_at,
         )
+        self.timezone = article.timezone
         self.resolver = Resolver(draft.text, draft.sentences, article.published_at)
         self.places = ArticlePlaces(draft.text)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -278,7 +279,13 @@ class _Writer:
         ((start, end),) = spans
         words = self.text[start:end]
         published_at = self.article.published_at
-        found = resolve_time(words, published_at=published_at, sentence=sentence, status=status)
+        found = resolve_time(
+            words,
+            published_at=published_at,
+            sentence=sentence,
+            status=status,
+            timezone=self.timezone,
+        )
         return Time(
             text=words, start=start, end=end, value=found.value, granularity=found.granularity
         )

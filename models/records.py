@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Major and minor; docs/schemas says what may change with which."""
 
 Status = Literal["occurred", "planned", "hypothetical", "alleged", "negated"]
@@ -40,6 +40,9 @@ class Article(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """ISO 8601; a bare date or a time without zone is fine."""
     language: str | None = None
     """ISO 639-1, or a tag that starts with it such as `en-GB`; detected where it is null."""
+    timezone: str | None = None
+    """Of the outlet, by its IANA name such as `Asia/Tokyo`: "on Friday" is a Friday there. Where it
+    is null, or no such zone, the offset of `published_at` counts."""
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):

@@ -108,6 +108,13 @@ def test_another_language_is_not_coded(coder: EventCoder) -> None:
     assert (coded.outcome, coded.events) == ("unsupported_language", [])
 
 
+class Captured(Captures):
+    """Its events have been."""
+
+    def _event(self, match: re.Match[str]) -> Prediction:
+        return msgspec.structs.replace(super()._event(match), status="occurred")
+
+
 class Events(Captures):
     """Finds what it is told to find, with the word after it as its target."""
 
@@ -131,6 +138,19 @@ def test_a_capital_is_a_city_where_it_is_hit_and_a_government_elsewhere(
 def test_published_at_bounds_the_event(coder: EventCoder) -> None:
     (event,) = code(coder, "Rebels captured pilots.", published_at="2024-03-08").events
     assert event.not_after == "2024-03-08"
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [(None, "2024-03-01"), ("Asia/Tokyo", "2024-03-08"), ("Mars", "2024-03-01")]
+)
+def test_a_friday_is_one_in_the_time_zone_of_the_article(zone: str | None, day: str) -> None:
+    article = Article(
+        id="a", text="Rebels captured Friday", published_at="2024-03-07T23:30:00Z", timezone=zone
+    )
+    (coded,) = EventCoder(Captured(), MODEL).code([article])  # type: ignore[arg-type]
+    (event,) = coded.events
+    assert event.time is not None
+    assert event.time.value == day
 
 
 def test_codings_come_in_the_order_of_the_articles(coder: EventCoder) -> None:

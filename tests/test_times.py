@@ -224,6 +224,17 @@ def test_the_outlets_zone_decides_what_today_is(published: str, expected: str) -
     assert value("today", published, timezone="Asia/Tokyo") == expected
 
 
+def test_a_publication_without_zone_is_in_the_outlets() -> None:
+    assert value("around 9am", "2024-03-08T10:00:00", timezone="Asia/Tokyo") == (
+        "2024-03-08T09:00+09:00"
+    )
+
+
+@pytest.mark.parametrize("zone", ["Mars/Phobos", "", "../UTC", "America", "/etc/passwd", "\0"])
+def test_a_zone_that_is_none_is_as_if_not_given(zone: str) -> None:
+    assert value("today", FRIDAY, timezone=zone) == "2024-03-08"
+
+
 def test_friday_in_tokyo_is_the_day_of_publication_there() -> None:
     assert value("on Friday", "2024-03-07T23:30:00Z", timezone="Asia/Tokyo") == "2024-03-08"
     assert value("on Friday", "2024-03-07T23:30:00Z") == "2024-03-01"

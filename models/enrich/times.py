@@ -34,8 +34,8 @@ def resolve_time(
 ) -> Resolved:
     """What time a span of a sentence means in an article published then.
 
-    `timezone` is the outlet's, by its IANA name: "Friday" is a Friday there. Without it the offset
-    of `published_at` counts. A weekday is the last one up to the day of publication, itself
+    `timezone` is the outlet's, by its IANA name: "Friday" is a Friday there. Without it, or if
+    there is no such zone, the offset of `published_at` counts. A weekday is the last one up to the day of publication, itself
     included, or the next one for what is planned or hypothetical.
     """
     future = status in ("planned", "hypothetical") or (
@@ -90,8 +90,8 @@ def _resolve(
 ) -> Resolved:
     published = parse_published(published_at) if published_at else None
     moment = published if isinstance(published, datetime) else None
-    if moment and moment.tzinfo and timezone:
-        moment = moment.astimezone(ZoneInfo(timezone))
+    if moment and (zone := _named_zone(timezone)):
+        moment = moment.astimezone(zone) if moment.tzinfo else moment.replace(tzinfo=zone)
     today = moment.date() if moment else published
     article = _Article(today, moment, future, hint)
     try:
@@ -165,6 +165,15 @@ def _at_clock(words: str, clock: re.Match[str], article: _Article) -> Resolved:
     value = datetime.combine(day.start, at, zone)
     unit = "minute" if clock["minute"] or clock["minute24"] or clock["military"] else "hour"
     return Resolved(value.isoformat(timespec="minutes"), unit)
+
+
+@lru_cache(maxsize=1000)
+def _named_zone(name: str | None) -> ZoneInfo | None:
+    """By its IANA name; None where there is no such zone."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def _time_of(clock: re.Match[str]) -> time:
