@@ -6,7 +6,6 @@ float32, fed one sentence at a time, or 32; it only classifies, while the coder 
 tokenises, finds spans and writes records.
 """
 
-import platform
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -79,18 +78,18 @@ def run(sample: Sequence[Article], *, model: Path | None = None) -> Report:
     every = max(1, len(sentences) // LOOP_SENTENCES)
     part = sentences[::every][:LOOP_SENTENCES]
     coder = load_coder(model)
-    loop = _loop(model or predict.DEFAULT_MODEL)
+    pipe = loop(model)
     coder.code(sample[:5])
-    loop(part[:8])
+    pipe(part[:8])
     before = coder.stats.tokens, coder.stats.padded_tokens, dict(coder.stats.seconds)
     times: dict[str, list[float]] = {"coder": [], "pipeline_1": [], "pipeline_32": []}
     for _ in range(ROUNDS):
         times["coder"].append(len(sentences) / _seconds(lambda: coder.code(sample)))
-        times["pipeline_1"].append(len(part) / _seconds(lambda: [loop(one) for one in part]))
-        times["pipeline_32"].append(len(part) / _seconds(lambda: loop(part, batch_size=32)))
+        times["pipeline_1"].append(len(part) / _seconds(lambda: [pipe(one) for one in part]))
+        times["pipeline_32"].append(len(part) / _seconds(lambda: pipe(part, batch_size=32)))
     speed = {name: median(values) for name, values in times.items()}
     return Report(
-        cpu=cpu_name(),
+        cpu=predict.cpu_name(),
         features=predict.matrix_instructions(),
         threads=torch.get_num_threads(),
         device=coder.device,
@@ -106,11 +105,6 @@ def run(sample: Sequence[Article], *, model: Path | None = None) -> Report:
     )
 
 
-def cpu_name() -> str:
-    name = torch.cpu.get_capabilities().get("cpu_name") or platform.processor()
-    return str(name or platform.machine())
-
-
 def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
@@ -123,8 +117,11 @@ def _stages(coder: EventCoder, before: dict[str, float]) -> dict[str, float]:
     return {stage: seconds / total for stage, seconds in spent.items()}
 
 
-def _loop(folder: Path) -> Callable[..., Any]:
+def loop(model: Path | None = None, threads: int | None = None) -> Callable[..., Any]:
     """The pipeline around our own encoder, with a head for the types that was never trained."""
+    if threads:
+        torch.set_num_threads(threads)
+    folder = model or predict.DEFAULT_MODEL
     network = EventNetwork.from_pretrained(folder)
     config = BertConfig(**network.config.encoder, type_vocab_size=3)
     config.num_labels = len(network.config.types)

@@ -1,6 +1,7 @@
 """Sentences in, predicted events out: batches, decoding, device and precision."""
 
 import itertools
+import platform
 import re
 import time
 from collections.abc import Sequence
@@ -286,6 +287,11 @@ def device() -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def cpu_name() -> str:
+    name = torch.cpu.get_capabilities().get("cpu_name") or platform.processor()
+    return str(name or platform.machine())
 
 
 def matrix_instructions() -> list[str]:

@@ -18,7 +18,9 @@ from eventwire.streams.options import MISUSED, parser, settings_given
 from eventwire.streams.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from eventwire.models.bench import Report as CoderReport
     from eventwire.models.records import Event
+    from eventwire.streams.bench import Report as StreamReport
 
 DONE, FAILED = 0, 1
 INTERRUPTED = 128 + signal.SIGINT
@@ -262,14 +264,21 @@ def bench(loaded: Settings, options: argparse.Namespace) -> int:
     _expect_files([Path(options.feed)], "a feed of your own with --feed")
     with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
         articles = (line.article for line in feed if isinstance(line.article, Article))
-        sample = list(islice(articles, options.articles))
+        number = options.articles or {"coder": 150, "stream": 600}[options.what]
+        sample = list(islice(articles, number))
     if not sample:
         raise feeds.FeedError(f"{feed.name}: expected articles, one JSON object a line, got none")
 
-    from eventwire.models import bench
+    report: CoderReport | StreamReport
+    if options.what == "stream":
+        from eventwire.streams import bench as stream_bench
 
-    _hush_transformers(options)
-    report = bench.run(sample, model=loaded.model)
+        report = stream_bench.run(loaded, sample, workers=options.workers)
+    else:
+        from eventwire.models import bench as coder_bench
+
+        _hush_transformers(options)
+        report = coder_bench.run(sample, model=loaded.model)
     print(msgspec.json.encode(report).decode() if options.json else report.table())
     return DONE
 

@@ -207,11 +207,11 @@ class _Worker:
             return
         why = "its log is above"
         if self._log_file is not None:
-            why = _reason(self._log_file.read_text(errors="replace").strip().split("\n"))
+            why = last_error(self._log_file.read_text(errors="replace").strip().split("\n"))
         raise DemoError(f"the worker ended with status {status}: {why}")
 
 
-def _reason(log_lines: list[str]) -> str:
+def last_error(log_lines: list[str]) -> str:
     """The last error in a log of JSON lines, else what Python or a library wrote last."""
     for line in reversed(log_lines):
         with contextlib.suppress(msgspec.MsgspecError):

@@ -204,16 +204,26 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         "bench",
         "Measure the coder beside the pipeline that most people would write",
         "model",
-        more="Sentences a second, in turns in one run on this machine.",
+        more="Sentences a second, in turns in one run on this machine. `coder` is all in one"
+        " process; `stream` is from topic to topic on the embedded broker, and takes minutes.",
     )
-    sub.add_argument("what", choices=["coder"])
+    sub.add_argument("what", choices=["coder", "stream"])
     sub.add_argument(
         "--feed",
         default="../shared/feeds/bbc.jsonl",
         metavar="FEED.jsonl",
         help="articles (default: %(default)s)",
     )
-    sub.add_argument("--articles", type=_count, default=150, metavar="N", help="the first N of it")
+    sub.add_argument(
+        "--articles", type=_count, metavar="N", help="the first N of it (default: 150, stream 600)"
+    )
+    sub.add_argument(
+        "--workers",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="of stream, also N workers on N partitions against one, each with a core of its own",
+    )
     sub.add_argument("--json", action="store_true", help="as JSON")
 
     for name, text in (
