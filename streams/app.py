@@ -37,6 +37,8 @@ MAX_POLL_SECONDS = 3600.0
 """Longest pause between fetches before the group gives the partitions to others. The consumer
 pauses while its buffer is full, so this stays above what the slowest machine takes for 64 articles
 of the largest size; whether batches get done is what liveness watches."""
+METADATA_SECONDS = 30.0
+"""Between two looks at which partitions there are. Articles on one that was added wait as long."""
 REBALANCE_SECONDS = 120.0
 """What the group gives its members to finish the batches at hand before partitions move."""
 
@@ -134,7 +136,12 @@ def build_app(
     app.metrics = Metrics(registry)
     app.coder = coder or new_coder(settings, app.metrics)
     memory = Memory(settings.ledger_entries)
-    app.ledger = Ledger(app.topic_names.codings.name, memory, lambda: _ledger_consumer(app))
+    app.ledger = Ledger(
+        app.topic_names.codings.name,
+        memory,
+        lambda: _ledger_consumer(app),
+        timeout=settings.publish_timeout,
+    )
     app.metrics.ledger(lambda: len(memory), memory.limit)
     app.metrics.partitions(app.positions)
     app.articles = Agent(
@@ -209,6 +216,7 @@ def _new_app(settings: Settings) -> App:
         broker_commit_interval=COMMIT_SECONDS,
         broker_max_poll_interval=MAX_POLL_SECONDS,
         broker_max_poll_records=BUFFERED_MESSAGES,
+        consumer_metadata_max_age_ms=int(METADATA_SECONDS * 1000),
         # Its complaints name Faust's settings; liveness is the answer to a worker that hangs.
         broker_commit_livelock_soft_timeout=MAX_POLL_SECONDS,
         stream_processing_timeout=MAX_POLL_SECONDS,

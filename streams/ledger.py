@@ -20,10 +20,15 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from eventwire.models.records import Article, ModelRef, text_sha256
 from eventwire.streams.clients import BrokerError
 from eventwire.streams.outputs import LedgerRecord
+from eventwire.streams.settings import variable
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+ENTRY_BYTES = 400
+"""Of an usual article in the memory. One whose id and events are longer counts as several."""
+ID_BYTES = 16
+"""Of an event's id."""
 
 
 class Known(NamedTuple):
@@ -32,7 +37,8 @@ class Known(NamedTuple):
     text_sha256: bytes | None
     """None after a dead letter: no text equals it."""
     model: ModelRef | None
-    event_ids: tuple[bytes, ...]
+    event_ids: bytes
+    """One after the other."""
 
 
 Verdict = Literal["new", "duplicate", "correction", "recode"]
@@ -56,20 +62,26 @@ def remembered(record: LedgerRecord) -> Known:
     return Known(
         bytes.fromhex(record.text_sha256) if record.text_sha256 else None,
         record.model,
-        tuple(uuid.UUID(event_id).bytes for event_id in record.event_ids),
+        b"".join(uuid.UUID(event_id).bytes for event_id in record.event_ids),
     )
 
 
 def event_ids(known: Known | None) -> list[str]:
-    return [str(uuid.UUID(bytes=packed)) for packed in known.event_ids] if known else []
+    packed = known.event_ids if known else b""
+    starts = range(0, len(packed), ID_BYTES)
+    return [str(uuid.UUID(bytes=packed[start : start + ID_BYTES])) for start in starts]
 
 
 class Memory:
-    """The last `limit` articles of all partitions, least recently recorded first out."""
+    """The last articles of all partitions, least recently recorded first out.
+
+    `limit` articles of usual size are 400 bytes each; whatever comes, it stays below twice that.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._known: OrderedDict[tuple[int, str], Known] = OrderedDict()
+        self._size = 0
         self._models: dict[ModelRef, ModelRef] = {}
 
     def __len__(self) -> int:
@@ -81,19 +93,27 @@ class Memory:
     def put(self, partition: int, article_id: str, known: Known) -> None:
         if known.model is not None:  # one object for all the articles that a model coded
             known = known._replace(model=self._models.setdefault(known.model, known.model))
+        self.forget(partition, article_id)
         self._known[partition, article_id] = known
-        self._known.move_to_end((partition, article_id))
-        while len(self._known) > self.limit:
-            self._known.popitem(last=False)
+        self._size += _size(article_id, known)
+        while self._size > self.limit:
+            (_, oldest), gone = self._known.popitem(last=False)
+            self._size -= _size(oldest, gone)
 
     def forget(self, partition: int, article_id: str) -> None:
-        self._known.pop((partition, article_id), None)
+        if (gone := self._known.pop((partition, article_id), None)) is not None:
+            self._size -= _size(article_id, gone)
 
     def keep(self, partitions: Iterable[int]) -> None:
         """Forget the articles of all other partitions."""
         kept = set(partitions)
-        for key in [key for key in self._known if key[0] not in kept]:
-            del self._known[key]
+        for partition, article_id in [key for key in self._known if key[0] not in kept]:
+            self.forget(partition, article_id)
+
+
+def _size(article_id: str, known: Known) -> int:
+    """In entries of usual size."""
+    return 1 + (len(article_id.encode()) + len(known.event_ids)) // ENTRY_BYTES
 
 
 class Ledger:
@@ -103,11 +123,18 @@ class Ledger:
     """
 
     def __init__(
-        self, topic: str, memory: Memory, new_consumer: Callable[[], AIOKafkaConsumer]
+        self,
+        topic: str,
+        memory: Memory,
+        new_consumer: Callable[[], AIOKafkaConsumer],
+        *,
+        timeout: float,
     ) -> None:
+        """`timeout`: seconds to go on trying while nothing can be read."""
         self._topic = topic
         self.memory = memory
         self._new_consumer = new_consumer
+        self._timeout = timeout
         self._assigned: set[int] = set()
         self._assignments = 0
         self._unread: set[int] = set()
@@ -124,23 +151,36 @@ class Ledger:
         self._positions = {p: o for p, o in self._positions.items() if p in partitions}
 
     async def ready(self, partition: int) -> None:
-        """Wait until what is on record of the partition's articles is in the memory."""
+        """Wait until what is on record of the partition's articles is in the memory.
+
+        Raises BrokerError where it may not be read, or cannot for too long.
+        """
         async with self._reading:
-            while partition in self._unread:
-                reading, assignment = set(self._unread), self._assignments
-                try:
-                    await self._read(reading)
-                except TopicAuthorizationFailedError as error:
-                    raise BrokerError(
-                        f"{self._topic}: this worker may not read it:"
-                        " docs/security.md lists the permissions that eventwire needs"
-                    ) from error
-                except KafkaError as error:
-                    log.warning("%s: cannot be read (%s), trying again", self._topic, error)
-                    await asyncio.sleep(RETRY_SECONDS)
-                else:
-                    if assignment == self._assignments:  # else others may have written since
-                        self._unread -= reading
+            why = "no answer"
+            try:
+                async with asyncio.timeout(self._timeout) as patience:
+                    while partition in self._unread:
+                        reading, assignment = set(self._unread), self._assignments
+                        try:
+                            await self._read(reading, patience)
+                        except TopicAuthorizationFailedError as error:
+                            raise BrokerError(
+                                f"{self._topic}: this worker may not read it:"
+                                " docs/security.md lists the permissions that eventwire needs"
+                            ) from error
+                        except KafkaError as error:
+                            why = str(error)
+                            log.warning("%s: cannot be read (%s), trying again", self._topic, why)
+                            await asyncio.sleep(RETRY_SECONDS)
+                        else:
+                            if assignment == self._assignments:  # else others may have written
+                                self._unread -= reading
+            except TimeoutError:
+                raise BrokerError(
+                    f"{self._topic}: partitions {sorted(self._unread)} could not be read for"
+                    f" {self._timeout:g} s ({variable('publish_timeout')}): {why};"
+                    " `eventwire topics` shows whether they are there"
+                ) from None
 
     def known(self, partition: int, article_id: str) -> Known | None:
         return self.memory.get(partition, article_id)
@@ -150,15 +190,17 @@ class Ledger:
         if record.partition in self._assigned:
             self.memory.put(record.partition, record.article_id, remembered(record))
 
-    async def _read(self, partitions: set[int]) -> None:
+    async def _read(self, partitions: set[int], patience: asyncio.Timeout) -> None:
         consumer = self._new_consumer()
         await consumer.start()
         try:
-            await self._read_with(consumer, sorted(partitions))
+            await self._read_with(consumer, sorted(partitions), patience)
         finally:
             await consumer.stop()
 
-    async def _read_with(self, consumer: Any, partitions: list[int]) -> None:
+    async def _read_with(
+        self, consumer: Any, partitions: list[int], patience: asyncio.Timeout
+    ) -> None:
         waiting = {TopicPartition(self._topic, partition) for partition in partitions}
         consumer.assign(waiting)
         begins = await consumer.beginning_offsets(waiting)
@@ -174,6 +216,7 @@ class Ledger:
                 for message in messages:
                     self._take(tp.partition, message.key, message.value)
                 read += len(messages)
+                patience.reschedule(asyncio.get_running_loop().time() + self._timeout)
             for tp in list(waiting):
                 end = consumer.highwater(tp)  # known once a fetch was answered, and never too low
                 position = await consumer.position(tp)

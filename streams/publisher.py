@@ -17,6 +17,7 @@ from faust.exceptions import ProducerSendError
 
 from eventwire.streams.dead_letters import is_dead_letter, smaller
 from eventwire.streams.outputs import Record
+from eventwire.streams.settings import variable
 
 log = logging.getLogger(__name__)
 
@@ -83,9 +84,11 @@ class Publisher:
             waiting = again
             if failed is not None:
                 if time.monotonic() + pause > deadline:
+                    where = ", ".join(sorted({record.topic for record in waiting}))
                     raise PublishError(
-                        f"{len(waiting)} records not written within {self._timeout:g} s:"
-                        f" {_name(failed)}"
+                        f"{where}: {len(waiting)} records not written within {self._timeout:g} s"
+                        f" ({variable('publish_timeout')}): {_name(failed)};"
+                        " `eventwire topics` makes topics that are missing"
                     )
                 log.warning("%d records not written yet: %s", len(waiting), _name(failed))
                 await asyncio.sleep(pause)

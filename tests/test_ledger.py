@@ -1,5 +1,7 @@
 import asyncio
+import tracemalloc
 import uuid
+from random import Random
 from typing import Any
 
 import msgspec
@@ -19,7 +21,7 @@ EVENT = str(uuid.uuid5(uuid.NAMESPACE_URL, "event"))
 
 
 def known(text: str, model: ModelRef = MODEL) -> Known:
-    return Known(bytes.fromhex(text_sha256(text)), model, ())
+    return Known(bytes.fromhex(text_sha256(text)), model, b"")
 
 
 def entry(article_id: str, partition: int = 0, **others: Any) -> LedgerRecord:
@@ -48,7 +50,7 @@ def entry(article_id: str, partition: int = 0, **others: Any) -> LedgerRecord:
         (known("old text"), False, "correction"),
         (known("text", OTHER_MODEL), False, "duplicate"),
         (known("text", OTHER_MODEL), True, "recode"),
-        (Known(None, None, ()), False, "correction"),
+        (Known(None, None, b""), False, "correction"),
     ],
 )
 def test_an_article_is_coded_again_for_another_text_or_on_request_for_another_model(
@@ -70,6 +72,54 @@ def test_memory_is_bounded_and_the_oldest_record_goes_first() -> None:
     assert len(memory) == 2
     assert memory.get(0, "b") is None
     assert memory.get(0, "a") is not None
+
+
+def test_memory_is_bounded_in_bytes_whatever_ids_and_events_the_articles_have() -> None:
+    memory = Memory(1_000)
+    random = Random(1)
+    tracemalloc.start()
+    try:
+        for number in range(4_000):
+            article_id = f"{number}" + "\N{GRINNING FACE}" * random.choice([0, 20, 500])
+            events = random.randbytes(16 * random.choice([0, 1, 3, 50, 2_000]))
+            memory.put(0, article_id, Known(random.randbytes(32), MODEL, events))
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 2 * 400 * memory.limit
+    assert len(memory) > 10
+
+
+def test_usual_articles_take_what_is_said_of_them() -> None:
+    memory = Memory(2_000)
+    random = Random(1)
+    tracemalloc.start()
+    try:
+        for number in range(2_000):
+            article_id = f"outlet.example/2026/11/25/{number}"
+            memory.put(0, article_id, Known(random.randbytes(32), MODEL, random.randbytes(48)))
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(memory) == memory.limit
+    assert used / memory.limit == pytest.approx(400, rel=0.25)
+
+
+def test_memory_counts_right_when_articles_come_again_go_and_are_forgotten() -> None:
+    memory = Memory(10)
+    long = Known(None, MODEL, bytes(16 * 100))  # counts as five
+    memory.put(0, "a", long)
+    memory.put(0, "a", known("text"))
+    for number in range(9):
+        memory.put(1, f"b{number}", known("text"))
+    assert len(memory) == 10
+    memory.keep({1})
+    memory.put(1, "c", long._replace(event_ids=bytes(10)))
+    assert len(memory) == 10
+    memory.put(1, "d", long)
+    assert len(memory) == 6
+    memory.put(1, "e", long._replace(event_ids=bytes(16 * 1_000)))  # larger than all of it
+    assert len(memory) == 0
 
 
 def test_memory_keeps_one_object_for_each_model() -> None:
@@ -96,15 +146,20 @@ class Topic:
         self.read: list[tuple[int, int]] = []
         self.failures = 0
         self.failure: Exception = KafkaConnectionError("away")
+        self.silent = False
         self.after_reading: Any = None
+        self.pause = 0.0
 
     def write(self, record: LedgerRecord) -> None:
         self.logs[record.partition].append(
             (record.article_id.encode(), msgspec.json.encode(record))
         )
 
-    def ledger(self, limit: int = 100) -> Ledger:
-        return Ledger("codings", Memory(limit), lambda: _Consumer(self))  # type: ignore[arg-type]
+    def ledger(self, limit: int = 100, timeout: float = 60) -> Ledger:
+        def new_consumer() -> Any:
+            return _Consumer(self)
+
+        return Ledger("codings", Memory(limit), new_consumer, timeout=timeout)
 
 
 class _Message:
@@ -122,6 +177,8 @@ class _Consumer:
         if self._topic.failures:
             self._topic.failures -= 1
             raise self._topic.failure
+        if self._topic.silent:
+            await asyncio.Event().wait()
 
     async def stop(self) -> None:
         if self._topic.after_reading:
@@ -141,6 +198,7 @@ class _Consumer:
 
     async def getmany(self, *partitions: TopicPartition, timeout_ms: int) -> dict[Any, Any]:
         fetched = {}
+        await asyncio.sleep(self._topic.pause)
         for tp in partitions:
             log, at = self._topic.logs[tp.partition], self._positions[tp]
             self._fetched.add(tp)
@@ -257,6 +315,38 @@ async def test_brokers_that_are_away_are_asked_again(monkeypatch: pytest.MonkeyP
     async with asyncio.timeout(5):
         await ledger.ready(0)
     assert ledger.known(0, "a")
+
+
+async def test_brokers_that_stay_away_end_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
+    topic = Topic()
+    topic.failures = 1_000_000
+    ledger = topic.ledger(timeout=0.1)
+    ledger.assign({0})
+    with pytest.raises(
+        BrokerError, match=r"^codings: partitions \[0\] could not .* 0.1 s .*: away;"
+    ):
+        await ledger.ready(0)
+
+
+async def test_a_topic_of_which_nothing_is_heard_ends_the_waiting() -> None:
+    topic = Topic()
+    topic.silent = True
+    ledger = topic.ledger(timeout=0.1)
+    ledger.assign({0})
+    with pytest.raises(BrokerError, match=r"EVENTWIRE_PUBLISH_TIMEOUT.*: no answer; `eventw"):
+        await ledger.ready(0)
+
+
+async def test_a_ledger_that_takes_long_but_goes_on_is_waited_for() -> None:
+    topic = Topic()
+    topic.pause = 0.3
+    for number in range(6):
+        topic.write(entry(f"a{number}"))
+    ledger = topic.ledger(timeout=1.5)
+    ledger.assign({0})
+    await ledger.ready(0)
+    assert ledger.known(0, "a5")
 
 
 async def test_a_ledger_that_may_not_be_read_is_told_and_not_asked_again() -> None:
