@@ -196,6 +196,31 @@ def sink(loaded: Settings, options: argparse.Namespace) -> int:
     sink.run(loaded, options.url)
 
 
+def dlq(loaded: Settings, options: argparse.Namespace) -> int:
+    from eventwire.streams import dlq
+
+    if options.action == "show":
+        letter = dlq.read(loaded, dlq.position(options.position))
+        if options.raw:
+            sys.stdout.buffer.write(letter.value or b"")
+        else:
+            print(dlq.page(letter))
+        return DONE
+    wanted = dlq.Filter(frozenset(options.reason), frozenset(map(dlq.position, options.position)))
+    if options.action == "retry":
+        retried = dlq.retry(loaded, wanted, limit=options.limit, dry_run=options.dry_run)
+        log.info("%s", retried)
+        return FAILED if retried.unsent else DONE
+    tally, show = dlq.Tally(), dlq.row if options.json else dlq.line
+    for letter, settled in dlq.letters(loaded, wanted):
+        tally.add(letter, settled=settled)
+        if (options.all or not settled) and (options.limit is None or tally.shown < options.limit):
+            tally.shown += 1
+            print(show(letter, settled=settled))
+    log.info("%s", tally)
+    return DONE
+
+
 def schema(loaded: Settings, options: argparse.Namespace) -> int:
     from eventwire.streams import contract
 
@@ -310,8 +335,8 @@ def teach(_: Settings, options: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     command.__name__: command
     for command in (
-        code, demo, broker, worker, replay, tail, export, sink, schema, topics, config, evaluate,
-        bench, train, teach,
+        code, demo, broker, worker, replay, tail, export, sink, dlq, schema, topics, config,
+        evaluate, bench, train, teach,
     )
 }  # fmt: skip
 

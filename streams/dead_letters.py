@@ -20,6 +20,9 @@ CUT_HEADER = "eventwire-cut"
 SIZE_HEADER = "eventwire-original-size"
 SHA256_HEADER = "eventwire-original-sha256"
 POSITION_HEADER = "eventwire-original-position"
+RETRY_HEADER = "eventwire-retry-of"
+"""Of an article that `eventwire dlq retry` sent: where the dead letter says that it stood before,
+topic[partition]@offset."""
 
 EXCEPTION_CLASS = "eventwire.streams.decode.Refusal"
 MAX_MESSAGE_CHARACTERS = 2_000
@@ -120,6 +123,14 @@ def dead_letter(
 
 def is_dead_letter(record: Record) -> bool:
     return any(name == REASON_HEADER for name, _ in record.headers)
+
+
+def original_headers(headers: Headers) -> list[tuple[str, bytes | None]]:
+    """Those that the message of a dead letter had, which stand before our own."""
+    names = [name for name, _ in headers]
+    first = msgspec.structs.fields(DeadLetterHeaders)[0].encode_name
+    ours = len(names) - 1 - names[::-1].index(first) if first in names else len(names)
+    return list(headers[:ours])
 
 
 def smaller(record: Record) -> Record | None:

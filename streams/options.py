@@ -10,11 +10,15 @@ from typing import Any, NoReturn
 
 from eventwire.models.ontology import STATUSES, ontology
 from eventwire.streams import settings
+from eventwire.streams.decode import REASONS
 from eventwire.streams.settings import Settings, SettingsError
 
 SAMPLE_FEED = Path(__file__).with_name("sample.jsonl")
 MISUSED = 2
 """Exit status for wrong options and settings."""
+
+_KAFKA = ("brokers", "topic_prefix")
+"""Settings that whatever talks to Kafka has as options."""
 
 
 def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -30,9 +34,11 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     main.add_argument("--version", action=_Version)
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, summary: str, *settable: str, more: str = "") -> argparse.ArgumentParser:
+    def command(
+        name: str, summary: str, *settable: str, more: str = "", of: Any = commands
+    ) -> argparse.ArgumentParser:
         """A command with options for the named settings, and for all others with --set."""
-        sub: argparse.ArgumentParser = commands.add_parser(
+        sub: argparse.ArgumentParser = of.add_parser(
             name, help=summary, description=f"{summary}. {more}", allow_abbrev=False
         )
         for setting in (*settable, "log_format"):
@@ -51,8 +57,6 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         )
         sub.add_argument("--debug", action="store_true", help="log everything, show tracebacks")
         return sub
-
-    kafka = ("brokers", "topic_prefix")
 
     sub = command(
         "code",
@@ -101,7 +105,7 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     command(
         "worker",
         "Code the articles topic, until stopped",
-        *kafka,
+        *_KAFKA,
         "group",
         "min_confidence",
         "model",
@@ -111,7 +115,7 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     sub = command(
         "replay",
         "Send the articles of a feed to the articles topic",
-        *kafka,
+        *_KAFKA,
         more="A line that holds no article is sent as it is, to become a dead letter."
         " Exit status 1 if any line could not be sent.",
     )
@@ -130,7 +134,7 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     sub = command(
         "tail",
         "Show events as they arrive",
-        *kafka,
+        *_KAFKA,
         more="For people in a terminal; as JSON lines, without retractions, into a pipe.",
     )
     _add_tail(sub)
@@ -138,7 +142,7 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     sub = command(
         "export",
         "Write events for other programs, as CSV, Parquet, GeoJSON or GDELT's events table",
-        *kafka,
+        *_KAFKA,
         more="Reads FILE, as `eventwire code` writes it, or without one what stands on the events"
         " topic when it starts. Records that are no events are reported on stderr and counted."
         " Exit status 0 unless FILE cannot be read (to its end) or it has lines and none of them is"
@@ -149,12 +153,14 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     command(
         "sink",
         "Keep the events topic as a table in PostgreSQL, until stopped",
-        *kafka,
+        *_KAFKA,
         "group",
         "sink_http_port",
         more="The password comes from PGPASSWORD, EVENTWIRE_SINK_PASSWORD or"
         " EVENTWIRE_SINK_PASSWORD_FILE. Makes its tables itself; docs/sink.md shows them.",
     ).add_argument("url", metavar="postgresql://USER@HOST/DATABASE")
+
+    _add_dlq(commands, command)
 
     sub = command(
         "schema",
@@ -174,14 +180,14 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     command(
         "topics",
         "Create the topics that are missing and list all",
-        *kafka,
+        *_KAFKA,
         "partitions",
         "replication",
         "routed_types",
     )
 
     sub = command(
-        "config", "List every setting: its variable, its value and where that came from", *kafka
+        "config", "List every setting: its variable, its value and where that came from", *_KAFKA
     )
     sub.add_argument("--json", action="store_true", help="one JSON array, descriptions included")
 
@@ -275,6 +281,68 @@ def _add_tail(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_dlq(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
+    actions = commands.add_parser(
+        "dlq",
+        help="Look at dead letters, and send them to the articles topic again",
+        description="Look at dead letters, and send them to the articles topic again."
+        " A dead letter is settled when its article was read without fault later on, or when it was"
+        " sent again and is a newer dead letter.",
+        allow_abbrev=False,
+    ).add_subparsers(dest="action", required=True, metavar="ACTION")
+    sub = command(
+        "list",
+        "List the dead letters that are not settled: position, when the article was sent, reason,"
+        " size, where it stood, key",
+        *_KAFKA,
+        more="Ends with a count of each reason.",
+        of=actions,
+    )
+    _add_dead_letters(sub)
+    sub.add_argument("--all", action="store_true", help="settled ones too")
+    sub.add_argument("--json", action="store_true", help="as JSON lines")
+    sub = command(
+        "show",
+        "Show a dead letter: why it is one, its key, headers and value",
+        *_KAFKA,
+        more="What cannot be printed is spelt out, as \\x1b.",
+        of=actions,
+    )
+    sub.add_argument("position", type=_position, metavar="PARTITION@OFFSET", help="see `dlq list`")
+    sub.add_argument("--raw", action="store_true", help="only the value, its bytes as they are")
+    sub = command(
+        "retry",
+        "Send dead letters that are not settled to the articles topic again",
+        *_KAFKA,
+        more="Each goes to the partition it came from, with its key, value and headers and one"
+        " more, eventwire-retry-of. Those whose value was cut are not sent, nor those larger than"
+        " an article may be. Let the workers read them before sending any again. Exit status 1 if"
+        " one could not be sent.",
+        of=actions,
+    )
+    _add_dead_letters(sub)
+    sub.add_argument("--dry-run", action="store_true", help="read and check all, send nothing")
+
+
+def _add_dead_letters(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "position",
+        nargs="*",
+        type=_position,
+        metavar="PARTITION@OFFSET",
+        help="only these; as `dlq list` has them",
+    )
+    sub.add_argument(
+        "--reason",
+        action="append",
+        default=[],
+        choices=REASONS,
+        metavar="R",
+        help=f"only those of this reason ({', '.join(REASONS)}); may be repeated",
+    )
+    sub.add_argument("--limit", type=_count, metavar="N", help="only the first N")
+
+
 def _add_output(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "-o",
@@ -358,6 +426,12 @@ def _number(text: str, expected: str, accept: Callable[[float], bool]) -> float:
 
 def _speed(text: str) -> float:
     return _number(text, "a number of at least 0", lambda value: 0 <= value < float("inf"))
+
+
+def _position(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,9}@[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"expected PARTITION@OFFSET, as in 0@12, got {text!r}")
+    return text
 
 
 def _ratio(text: str) -> float:

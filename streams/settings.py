@@ -171,7 +171,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(
             ge=0,
             le=100_000_000,
-            description="Coded articles a worker remembers, about 400 bytes each.",
+            description="Coded articles a worker remembers, about 400 bytes each; one with dozens"
+            " of events counts as several.",
         ),
     ] = 100_000
     publish_timeout: Annotated[
@@ -179,7 +180,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(
             gt=0,
             le=86_400,
-            description="Seconds to go on trying to publish before the worker stops.",
+            description="Seconds to go on trying to publish, or to read the ledger, before the"
+            " worker stops.",
         ),
     ] = 300.0
     session_timeout: Annotated[

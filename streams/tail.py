@@ -138,6 +138,12 @@ def visible(text: str) -> str:
     return _CONTROL.sub(_escape, _BLANK.sub(" ", text)).strip()
 
 
+def printable(value: bytes) -> str:
+    """On as many lines as it has; what a terminal would obey, or is no UTF-8, spelt out."""
+    text = value.decode(errors="backslashreplace")
+    return _CONTROL.sub(lambda match: match[0] if match[0] in "\n\t" else _escape(match), text)
+
+
 def harmless_json(value: bytes) -> str:
     """JSON of the same meaning on one line, without controls that JSON may leave as they are."""
     compact = msgspec.json.encode(msgspec.json.decode(value)).decode()

@@ -4,7 +4,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventwire.streams.dead_letters import cut, dead_letter, is_dead_letter, smaller
+from eventwire.streams.dead_letters import (
+    cut,
+    dead_letter,
+    is_dead_letter,
+    original_headers,
+    smaller,
+)
 from eventwire.streams.decode import Refusal
 from eventwire.streams.outputs import Record
 
@@ -109,3 +115,24 @@ def test_whatever_came_the_dead_letter_fits(
     record = letter(max_bytes=limit, key=key, value=value, headers=headers)
     assert record.size <= limit
     assert is_dead_letter(record)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["x", "__connect.errors.topic", "eventwire-reason"])
+            | st.text(max_size=9),
+            st.none() | st.binary(max_size=9),
+        ),
+        max_size=9,
+    )
+)
+def test_the_headers_that_came_with_a_message_can_be_told_from_ours(
+    headers: list[tuple[str, bytes | None]],
+) -> None:
+    # Also of one that was a dead letter itself.
+    assert original_headers(letter(headers=headers).headers) == headers
+
+
+def test_of_what_is_no_dead_letter_all_headers_came_with_the_message() -> None:
+    assert original_headers([("x", b"1"), ("y", None)]) == [("x", b"1"), ("y", None)]
