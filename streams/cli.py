@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
 from itertools import islice
@@ -127,23 +126,11 @@ def worker(loaded: Settings, _: argparse.Namespace) -> int:
 
 
 def replay(loaded: Settings, options: argparse.Namespace) -> int:
-    from eventwire.streams import clients, feeds, replay
+    from eventwire.streams import backfill
 
-    run_id = str(uuid.uuid4())
-    progress = replay.Progress(sys.stderr)
-    with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
-        if options.dry_run:
-            for line in replay.dry_run(loaded, feed, limit=options.limit):
-                progress.add(line)
-        else:
-            with clients.producer(loaded) as producer:
-                pacer = replay.Pacer(options.speed)
-                for line in replay.replay(
-                    loaded, feed, producer, run_id=run_id, pacer=pacer, limit=options.limit
-                ):
-                    progress.add(line)
-    log.info("%s", progress.summary(feed.counts, dry_run=options.dry_run, run_id=run_id))
-    return FAILED if progress.unsent else DONE
+    plan = backfill.plan(options, loaded)
+    done = backfill.dry_run(loaded, plan) if options.dry_run else backfill.run(loaded, plan)
+    return DONE if done else FAILED
 
 
 def tail(loaded: Settings, options: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ from eventwire.streams.decode import Headers
 from eventwire.streams.embedded import EmbeddedBroker
 from eventwire.streams.feeds import Feed, Line, Reports, counted
 from eventwire.streams.outputs import LedgerRecord
-from eventwire.streams.replay import Pacer, Unsent, replay
+from eventwire.streams.replay import Pacer, Sent, Unsent, replay
 from eventwire.streams.scratch import Scratch
 from eventwire.streams.settings import Settings, to_environment
 from eventwire.streams.tail import visible
@@ -73,7 +73,7 @@ class Accounts:
         self._seen_dead: set[tuple[int, int]] = set()
         self._untold: list[DeadLetter] = []
 
-    def sent_line(self, line: Line) -> None:
+    def sent_line(self, line: Line | Sent) -> None:
         self.sent += 1
         subject = line.article.id if isinstance(line.article, Article) else line.where
         self._lines[subject].append(_number(line.where))
@@ -244,7 +244,7 @@ def _worker(
             yield _Worker(child, None if debug else log_file)
 
 
-def _send_some(sending: Iterator[Line | Unsent], accounts: Accounts, reports: Reports) -> bool:
+def _send_some(sending: Iterator[Sent | Unsent], accounts: Accounts, reports: Reports) -> bool:
     """Send the next lines; False if there were none left."""
     sent = list(islice(sending, SENT_AT_ONCE))
     for line in sent:

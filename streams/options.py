@@ -4,12 +4,14 @@ import argparse
 import difflib
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
 from eventwire.models.ontology import STATUSES, ontology
-from eventwire.streams import settings
+from eventwire.models.records import Article
+from eventwire.streams import feeds, settings
 from eventwire.streams.decode import REASONS
 from eventwire.streams.settings import Settings, SettingsError
 
@@ -114,22 +116,12 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     sub = command(
         "replay",
-        "Send the articles of a feed to the articles topic",
+        "Send the articles of feeds to the articles topic",
         *_KAFKA,
-        more="A line that holds no article is sent as it is, to become a dead letter."
-        " Exit status 1 if any line could not be sent.",
+        more="JSON lines, CSV, Parquet, RSS, Atom and WARC, plain, gzip or zstd; docs/replay.md"
+        " tells what becomes of each. Exit status 1 if anything could not be sent.",
     )
-    sub.add_argument(
-        "feed", metavar="FEED", help="articles, one JSON object a line, plain or gzip; - is stdin"
-    )
-    sub.add_argument(
-        "--speed",
-        type=_speed,
-        default=0.0,
-        help="0: as fast as possible (default); 1: as it was published; 60: an hour a minute",
-    )
-    sub.add_argument("--limit", type=_count, metavar="N", help="only the first N lines")
-    sub.add_argument("--dry-run", action="store_true", help="read and check all, send nothing")
+    _add_replay(sub)
 
     sub = command(
         "tail",
@@ -262,6 +254,65 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = re.sub(r"(?i)(password)[ =].*", r"\1", message, flags=re.DOTALL)
         self.exit(MISUSED, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _add_replay(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "feeds", nargs="+", metavar="FEED", help="a file, a folder with its files, or - for stdin"
+    )
+    formats = ("auto", "jsonl", "csv", "parquet", "rss", "atom", "warc")
+    sub.add_argument("--format", choices=formats, default="auto", help="default: as they look")
+    sub.add_argument(
+        "--map",
+        type=_mapped,
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="the column, or key, of an article's field, as in text=body; may be repeated",
+    )
+    sub.add_argument(
+        "--topic",
+        dest="setting_articles_topic",
+        metavar="T",
+        help="send to this topic, past the live news; a worker of its own reads it"
+        f" [{settings.variable('articles_topic')}]",
+    )
+    sub.add_argument(
+        "--speed",
+        type=_speed,
+        default=0.0,
+        help="0: as fast as possible (default); 1: as it was published; 60: an hour a minute",
+    )
+    sub.add_argument("--rate", type=_rate, metavar="N", help="no more than N a second")
+    sub.add_argument(
+        "--from",
+        dest="begin",
+        type=_moment,
+        metavar="T",
+        help="only what was published at T (ISO 8601, in UTC without a zone) or later",
+    )
+    sub.add_argument(
+        "--to", dest="end", type=_last_moment, metavar="T", help="or earlier; a date is all its day"
+    )
+    sub.add_argument("--limit", type=_count, metavar="N", help="send only the first N of them")
+    sub.add_argument(
+        "--malformed",
+        choices=("dead-letter", "skip", "stop"),
+        default="dead-letter",
+        help="what to do with a record that holds no article: send it, if it is a line of JSON, to"
+        " become a dead letter (default); leave it out; or stop there. It is reported always",
+    )
+    sub.add_argument(
+        "--resume", action="store_true", help="go on with the replay of these files that stopped"
+    )
+    sub.add_argument(
+        "--manifest",
+        type=Path,
+        metavar="FILE",
+        help="where to write what was sent (default: a file of its own in"
+        " ~/.local/state/eventwire/replays)",
+    )
+    sub.add_argument("--dry-run", action="store_true", help="read and check all, send nothing")
 
 
 def _add_tail(sub: argparse.ArgumentParser) -> None:
@@ -432,6 +483,36 @@ def _position(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,9}@[0-9]{1,18}", text):
         raise argparse.ArgumentTypeError(f"expected PARTITION@OFFSET, as in 0@12, got {text!r}")
     return text
+
+
+def _rate(text: str) -> float:
+    return _number(text, "a number above 0", lambda value: 0 < value < float("inf"))
+
+
+def _moment(text: str) -> datetime:
+    moment = feeds.moment(text)
+    if moment is None:
+        raise argparse.ArgumentTypeError(
+            f"expected ISO 8601, as 2024-03-01 or 2024-03-01T08:30Z, got {text!r}"
+        )
+    return moment
+
+
+def _last_moment(text: str) -> datetime:
+    """Of a date the last moment of its day."""
+    moment = _moment(text)
+    whole_day = timedelta(days=1) - timedelta(microseconds=1)
+    return moment + whole_day if len(text.strip()) <= 10 else moment
+
+
+def _mapped(text: str) -> tuple[str, str]:
+    name, equals, column = text.partition("=")
+    if not equals or not column or name not in Article.__struct_fields__:
+        fields = ", ".join(Article.__struct_fields__)
+        raise argparse.ArgumentTypeError(
+            f"expected FIELD=COLUMN with a field of {fields}, got {text!r}"
+        )
+    return name, column
 
 
 def _ratio(text: str) -> float:

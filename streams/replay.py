@@ -1,13 +1,11 @@
-"""Send a feed to the articles topic, as fast as the brokers take it or at the pace of its news."""
+"""Send articles to their topic, as fast as the brokers take it or at the pace of their news."""
 
-import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import islice
-from typing import NamedTuple, TextIO
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from kafka import KafkaProducer
@@ -17,73 +15,61 @@ from kafka.producer.future import FutureRecordMetadata
 from eventwire.models.records import Article
 from eventwire.streams.clients import BrokerError
 from eventwire.streams.decode import Refusal
-from eventwire.streams.feeds import Counts, Feed, Line, published
+from eventwire.streams.feeds import Feed, FeedError, Line, published
 from eventwire.streams.outputs import RUN_ID_HEADER, Record, timestamp
 from eventwire.streams.settings import Settings, variable
 from eventwire.streams.topics import expect, topics
 
-log = logging.getLogger(__name__)
-
 CE_TYPE_ARTICLE = "news.article.v1"
+
+NUMBER_HEADER = "eventwire-replay-record"
+"""Which record of the replay it is, as in 2:1841 for the third file: who resumes looks for it."""
 
 MAX_UNACKNOWLEDGED = 1000
 """Records sent and not acknowledged, which the memory holds: 16 MB of usual articles."""
 
+IDLE_SECONDS = 0.5
+"""Of waiting for the next article, from which on what was sent is settled first."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """Nothing more is to be sent; what was is waited for."""
+
+
+class Sent(NamedTuple):
+    """A line, and where it stands on the topic."""
+
+    where: str
+    raw: bytes
+    article: Article | Refusal
+    partition: int
+    offset: int
+    number: str | None = None
+
 
 class Unsent(NamedTuple):
-    """A line that was not sent, since no record of the topic may be so large."""
+    """A record that was not sent."""
 
     where: str
     reason: str
+    why: Literal["too_large", "malformed", "damaged", "skipped", "outside", "undated"] = "too_large"
+    number: str | None = None
 
 
-class Progress:
-    """Counts what was sent, and shows it in a terminal as it goes."""
+class Chosen(NamedTuple):
+    """A record of a replay that is to be sent, or was before, or is not to be."""
 
-    def __init__(self, terminal: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
-        self.sent = 0
-        self.not_articles = 0
-        """Of those sent."""
-        self.unsent = 0
-        self._first: datetime | None = None
-        self._last: datetime | None = None
-        self._terminal = terminal if terminal.isatty() else None
-        self._clock = clock
-        self._began = self._shown = clock()
-
-    def add(self, line: Line | Unsent) -> None:
-        if isinstance(line, Unsent):
-            self.unsent += 1
-            log.warning("%s: not sent: %s", line.where, line.reason)
-            return
-        self.sent += 1
-        if isinstance(line.article, Refusal):
-            self.not_articles += 1
-            log.warning("%s", line.article.message)
-        elif moment := published(line.article):
-            self._first = min(self._first or moment, moment)
-            self._last = max(self._last or moment, moment)
-        if self._terminal and self._clock() - self._shown > 0.2:
-            self._shown = self._clock()
-            self._terminal.write(f"\r{self.sent} sent, published {self._last or '?'}\x1b[K")
-            self._terminal.flush()
-
-    def summary(self, counts: Counts, *, dry_run: bool, run_id: str) -> str:
-        if self._terminal:
-            self._terminal.write("\r\x1b[K")
-        period = ""
-        if self._first and self._last:
-            period = f", published {self._first:%Y-%m-%d} to {self._last:%Y-%m-%d}"
-        return (
-            f"{counts}; {self.sent} {'would be ' if dry_run else ''}sent"
-            f" ({self.not_articles} of them no articles), {self.unsent} too large{period};"
-            f" {self._clock() - self._began:.1f} s" + ("" if dry_run else f", run id {run_id}")
-        )
+    record: Line | Sent | Unsent
+    feed: str
+    """Name of the file."""
+    number: str | None = None
+    """See NUMBER_HEADER."""
 
 
 @dataclass
 class Pacer:
-    """Waits until it is an article's turn: `speed` seconds of news a second, 0 for no waiting.
+    """Waits until it is an article's turn: `speed` seconds of news a second, 0 for no waiting, and
+    no more than `rate` articles a second.
 
     Articles without a time of publication, or older than one that was sent, go at once.
     """
@@ -92,20 +78,36 @@ class Pacer:
     clock: Callable[[], float] = time.monotonic
     """Seconds."""
     sleep: Callable[[float], None] = time.sleep
+    rate: float | None = None
     _origin: float | None = None
     """Clock reading at which the news of the year 1970 would have been sent."""
+    _next: float = 0.0
+    """Clock reading from which on the rate lets another article go."""
+
+    def delay(self, article: Article | Refusal) -> float:
+        """Seconds until it is the article's turn."""
+        now = self.clock()
+        due = self._next
+        moment = published(article) if isinstance(article, Article) else None
+        if self.speed and moment is not None:
+            news = moment.timestamp() / self.speed
+            if self._origin is None:
+                self._origin = now - news
+            due = max(due, self._origin + news)
+        return max(0.0, due - now)
 
     def wait(self, article: Article | Refusal) -> None:
-        moment = published(article) if isinstance(article, Article) else None
-        if not self.speed or moment is None:
-            return
-        due = moment.timestamp() / self.speed
-        if self._origin is None:
-            self._origin = self.clock() - due
-        self.sleep(max(0.0, self._origin + due - self.clock()))
+        if delay := self.delay(article):
+            self.sleep(delay)
+        if self.rate:
+            # Not faster afterwards because it was slower before, but for what sleep is inexact.
+            now = self.clock()
+            self._next = max(self._next, now - 0.1) + 1 / self.rate
 
 
-def article_record(line: Line, feed_name: str, run_id: str, topic: str) -> Record:
+def article_record(
+    line: Line, feed_name: str, run_id: str, topic: str, number: str | None = None
+) -> Record:
     """A line as a record: the value as it is in the feed, CloudEvents headers around it.
 
     A line that holds no article is sent all the same, to end as a dead letter: a replay hides
@@ -122,6 +124,8 @@ def article_record(line: Line, feed_name: str, run_id: str, topic: str) -> Recor
     }
     if article and (moment := published(article)):
         attributes["ce_time"] = timestamp(moment)
+    if number is not None:
+        attributes[NUMBER_HEADER] = number
     return Record(
         topic,
         article.id.encode() if article else None,
@@ -138,66 +142,104 @@ def replay(
     run_id: str,
     pacer: Pacer,
     limit: int | None = None,
-) -> Iterator[Line | Unsent]:
-    """Send the lines of `feed`; yields each when the brokers have acknowledged it.
+) -> Iterator[Sent | Unsent]:
+    """Send the lines of `feed`; see `send`."""
+    chosen = (Chosen(line, feed.name) for line in islice(feed, limit))
+    return send(settings, chosen, producer, run_id=run_id, pacer=pacer)
 
-    Raises BrokerError for the first that they do not, and if the topic does not exist.
+
+def send(
+    settings: Settings,
+    chosen: Iterable[Chosen],
+    producer: KafkaProducer,
+    *,
+    run_id: str,
+    pacer: Pacer,
+) -> Iterator[Sent | Unsent]:
+    """Send what is chosen; yields each in order, when the brokers have acknowledged it.
+
+    Raises BrokerError for the first that they do not, and if the topic does not exist; FeedError
+    where the feed does, or Stopped, after what was sent before.
     """
     expect(settings, topics(settings).articles)
-    waiting: deque[tuple[Line, FutureRecordMetadata]] = deque()
-    for line, record in _records(settings, feed, run_id, limit):
-        if isinstance(line, Unsent):
-            yield line
-            continue
-        pacer.wait(line.article)
-        waiting.append((line, _send(settings, producer, line, record)))
-        while waiting and (len(waiting) > MAX_UNACKNOWLEDGED or waiting[0][1].is_done):
-            yield _acknowledged(settings, *waiting.popleft())
-    while waiting:
-        yield _acknowledged(settings, *waiting.popleft())
+    waiting: deque[tuple[Chosen, FutureRecordMetadata | None]] = deque()
+
+    def settled(least: int) -> Iterator[Sent | Unsent]:
+        """What is done, until no more than `least` are waiting."""
+        while waiting and (len(waiting) > least or waiting[0][1] is None or waiting[0][1].is_done):
+            yield _done(settings, *waiting[0])
+            waiting.popleft()
+
+    try:
+        for one in chosen:
+            checked, record = _record(settings, one, run_id)
+            future = None
+            if record is not None and isinstance(one.record, Line):
+                if pacer.delay(one.record.article) > IDLE_SECONDS:
+                    yield from settled(0)
+                pacer.wait(one.record.article)
+                future = _send(settings, producer, one.record.where, record)
+            waiting.append((checked, future))
+            yield from settled(MAX_UNACKNOWLEDGED)
+    except (FeedError, Stopped):
+        yield from settled(0)
+        raise
+    yield from settled(0)
 
 
-def dry_run(settings: Settings, feed: Feed, *, limit: int | None) -> Iterator[Line | Unsent]:
+def dry_run(
+    settings: Settings, feed: Iterable[Line] | Feed, *, limit: int | None
+) -> Iterator[Line | Unsent]:
     """What `replay` would yield, without sending anything."""
-    for line, _ in _records(settings, feed, "dry-run", limit):
-        yield line
+    for one in would_send(settings, (Chosen(line, "feed") for line in islice(feed, limit))):
+        assert not isinstance(one, Sent)
+        yield one
 
 
-def _records(
-    settings: Settings, feed: Feed, run_id: str, limit: int | None
-) -> Iterator[tuple[Line | Unsent, Record]]:
+def would_send(settings: Settings, chosen: Iterable[Chosen]) -> Iterator[Line | Sent | Unsent]:
+    """What `send` would do."""
+    for one in chosen:
+        checked, _ = _record(settings, one, "dry-run")
+        yield checked.record
+
+
+def _record(settings: Settings, one: Chosen, run_id: str) -> tuple[Chosen, Record | None]:
+    """A line's record; or, if that is too large for the topic, why there is none."""
+    if not isinstance(one.record, Line):
+        return one, None
     topic = topics(settings).articles.name
-    for line in islice(feed, limit):
-        record = article_record(line, feed.name, run_id, topic)
-        if record.size <= settings.article_max_bytes:
-            yield line, record
-        else:
-            reason = (
-                f"expected a record of at most {settings.article_max_bytes:,} bytes"
-                f" ({variable('article_max_bytes')}), got {record.size:,}"
-            )
-            yield Unsent(line.where, reason), record
+    record = article_record(one.record, one.feed, run_id, topic, one.number)
+    if record.size <= settings.article_max_bytes:
+        return one, record
+    reason = (
+        f"expected a record of at most {settings.article_max_bytes:,} bytes"
+        f" ({variable('article_max_bytes')}), got {record.size:,}"
+    )
+    return one._replace(record=Unsent(one.record.where, reason, number=one.number)), None
 
 
 def _send(
-    settings: Settings, producer: KafkaProducer, line: Line, record: Record
+    settings: Settings, producer: KafkaProducer, where: str, record: Record
 ) -> FutureRecordMetadata:
     try:
         return producer.send(record.topic, record.value, key=record.key, headers=record.headers)
     except KafkaError as error:
-        raise _failure(settings, line, error) from error
+        raise _failure(settings, where, error) from error
 
 
-def _acknowledged(settings: Settings, line: Line, future: FutureRecordMetadata) -> Line:
-    try:
-        future.get()  # the producer's delivery timeout bounds it
-    except KafkaError as error:
-        raise _failure(settings, line, error) from error
-    return line
+def _done(settings: Settings, one: Chosen, future: FutureRecordMetadata | None) -> Sent | Unsent:
+    if isinstance(one.record, Line):
+        assert future is not None
+        try:
+            metadata = future.get()  # the producer's delivery timeout bounds it
+        except KafkaError as error:
+            raise _failure(settings, one.record.where, error) from error
+        return Sent(*one.record, metadata.partition, metadata.offset, one.number)
+    return one.record
 
 
-def _failure(settings: Settings, line: Line, error: KafkaError) -> BrokerError:
+def _failure(settings: Settings, where: str, error: KafkaError) -> BrokerError:
     return BrokerError(
-        f"{line.where}: not acknowledged by {settings.brokers}: {error};"
+        f"{where}: not acknowledged by {settings.brokers}: {error};"
         " what was sent before it is on the topic"
     )

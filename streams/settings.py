@@ -81,6 +81,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 10.0
 
     topic_prefix: Annotated[str, Meta(description="Put before every topic's name.")] = ""
+    articles_topic: (
+        Annotated[
+            str, Meta(description="Whole name of the articles topic; unset: news.articles.v1.")
+        ]
+        | None
+    ) = None
     partitions: Annotated[
         int, Meta(ge=1, le=10_000, description="Partitions of the topics that eventwire creates.")
     ] = 4
@@ -238,6 +244,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 variable("topic_prefix"),
                 "up to 200 letters, digits, '.', '_' and '-'",
                 self.topic_prefix,
+            )
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,249}", self.articles_topic or "a"):
+            raise _wrong(
+                variable("articles_topic"),
+                "up to 249 letters, digits, '.', '_' and '-'",
+                self.articles_topic or "",
             )
         for event_type in self.routed_types:
             if event_type not in ontology().types:

@@ -64,7 +64,11 @@ def topics(settings: Settings) -> Topics:
         return Topic(settings.topic_prefix + name, config)
 
     return Topics(
-        articles=topic("news.articles.v1", accepted),
+        articles=(
+            Topic(settings.articles_topic, accepted)
+            if settings.articles_topic
+            else topic("news.articles.v1", accepted)
+        ),
         events=topic("politics.events.v1", latest),
         routed={
             event_type: topic(f"politics.events.{event_type}.v1", latest)

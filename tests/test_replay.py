@@ -10,7 +10,7 @@ from eventwire.models.records import Article
 from eventwire.streams import clients, topics
 from eventwire.streams.clients import BrokerError
 from eventwire.streams.feeds import Feed, Line
-from eventwire.streams.replay import Pacer, Progress, Unsent, article_record, dry_run, replay
+from eventwire.streams.replay import Pacer, Unsent, article_record, dry_run, replay
 from eventwire.streams.settings import Settings
 
 broker = on_both_brokers()
@@ -74,6 +74,24 @@ def test_at_speed_zero_nothing_waits():
     assert waits(0, "2025-03-03", "2025-03-04") == []
 
 
+def test_no_more_than_the_rate_goes_in_a_second():
+    clock = Clock()
+    pacer = Pacer(0, clock, clock.sleep, rate=4)
+    for _ in range(9):
+        pacer.wait(at(None))
+    assert clock.now - 1000 == pytest.approx(2, abs=0.15)
+
+
+def test_a_rate_does_not_let_later_articles_make_up_for_a_pause():
+    clock = Clock()
+    pacer = Pacer(0, clock, clock.sleep, rate=1)
+    pacer.wait(at(None))
+    clock.now += 3600
+    for _ in range(5):
+        pacer.wait(at(None))
+    assert sum(clock.slept) == pytest.approx(4, abs=0.2)
+
+
 def test_articles_without_time_or_out_of_order_go_at_once():
     assert waits(1, "2025-03-03", None, "last week", "2025-03-01") == []
 
@@ -106,6 +124,11 @@ def test_cloud_event_headers_tell_where_an_article_comes_from_and_when_it_was_pu
     }
 
 
+def test_a_record_of_a_replay_has_its_number_in_a_header():
+    record = article_record(only("feed", article(1)), "feed", "run-1", "articles", "2:1841")
+    assert headers(record)["eventwire-replay-record"] == "2:1841"
+
+
 def test_an_unreadable_time_of_publication_gives_no_header():
     line = only("feed", article(1, published_at="29.06.2016"))
     assert "ce_time" not in headers(article_record(line, "feed", "run-1", "articles"))
@@ -132,25 +155,6 @@ def test_the_limit_counts_lines_and_reads_no_further():
     assert source.counts.lines == 3
 
 
-def test_the_summary_accounts_for_every_line():
-    source = feed(article(1, published_at="2025-03-03"), b"", b"{", article(2))
-    progress = Progress(io.StringIO(), Clock())
-    for line in dry_run(Settings(), source, limit=None):
-        progress.add(line)
-    assert progress.summary(source.counts, dry_run=True, run_id="r") == (
-        "4 lines: 2 articles, 1 blank, 1 failed; 3 would be sent (1 of them no articles),"
-        " 0 too large, published 2025-03-03 to 2025-03-03; 0.0 s"
-    )
-
-
-def test_no_progress_is_drawn_where_there_is_no_terminal():
-    stderr, clock = io.StringIO(), Clock()
-    progress = Progress(stderr, clock)
-    clock.now += 10
-    progress.add(only("feed", article(1)))
-    assert stderr.getvalue() == ""
-
-
 def test_a_replay_arrives_whole_and_in_order_and_every_line_is_acknowledged(broker):
     settings = Settings(brokers=broker.address, topic_prefix="replay.", partitions=1)
     topics.create_missing(settings)
@@ -158,6 +162,7 @@ def test_a_replay_arrives_whole_and_in_order_and_every_line_is_acknowledged(brok
     with clients.producer(settings) as producer:
         done = list(replay(settings, feed(*lines), producer, run_id="r", pacer=Pacer(0)))
     assert [line.raw for line in done] == lines
+    assert sorted(line.offset for line in done) == list(range(2_500))
     arrived = []
     with clients.reader(settings, ["replay.news.articles.v1"], from_beginning=True) as reader:
         deadline = time.monotonic() + 20
