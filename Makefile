@@ -16,7 +16,7 @@ export FEED ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
-EXTRAS := --extra dev --extra train --extra export --extra replay --extra sink --extra replay
+EXTRAS := --extra dev --extra train --extra export --extra sink --extra replay
 
 .PHONY: demo test soak lint schemas constraints clean FORCE
 .DELETE_ON_ERROR:
