@@ -23,9 +23,10 @@ from eventwire.models.enrich.leaders import Person, family_name, leader, may_be_
 from eventwire.models.enrich.lexicon import Word
 from eventwire.models.enrich.phrases import Facts, Phrase, merge, read_phrase
 from eventwire.models.enrich.quotations import Quotation, quotations
+from eventwire.models.enrich.speakers import speaker_at
 
 if TYPE_CHECKING:
-    from eventwire.models.enrich.actors import Resolver
+    from eventwire.models.enrich.story import Story
 
 
 class _Occurrence(NamedTuple):
@@ -37,8 +38,8 @@ class _Occurrence(NamedTuple):
 class People:
     """Reads the article once, for full names and what titles and appositions say of them."""
 
-    def __init__(self, resolver: "Resolver") -> None:
-        self._resolver = resolver
+    def __init__(self, story: "Story") -> None:
+        self._story = story
         self._by_last: dict[str, list[Person]] = {}
         self._holders: dict[str, list[Person]] = {}
         self._occurrences: list[_Occurrence] = []
@@ -77,8 +78,6 @@ class People:
         Candidates stand before it in its sentence, else in the last of the three sentences before
         that names anyone or has such a pronoun. What a quotation mentions is none outside of it.
         """
-        if pronoun in ("i", "me", "my", "myself"):
-            return self._speaker(start)
         if pronoun in ("who", "whose", "whom"):
             return self._antecedent(start)
         return self._referents.get(start)
@@ -90,7 +89,7 @@ class People:
         In text order, since the next pronoun may refer to what an earlier one does.
         """
         found: dict[int, Person | None] = {}
-        for word in self._pronouns if self._resolver.sentences else ():
+        for word in self._pronouns if self._story.sentences else ():
             quotation = self.quotation_at(word.start)
             candidates = self._nearest(word, quotation, found)
             if quotation is not None and not candidates:
@@ -102,9 +101,9 @@ class People:
         self, word: Word, quotation: Quotation | None, earlier: dict[int, Person | None]
     ) -> dict[int, Person | None]:
         """Candidates of the nearest sentence that has any, inside or outside of a quotation."""
-        here = self._resolver.sentence_of(word.start)
+        here = self._story.sentence_of(word.start)
         for index in range(here, max(-1, here - 4), -1):
-            sentence = self._resolver.sentences[index]
+            sentence = self._story.sentences[index]
             begin = max(sentence.start, word.start - _REACH)
             end = min(sentence.end, word.start)
             if found := self._candidates(word, begin, end, quotation, earlier):
@@ -113,12 +112,8 @@ class People:
 
     def _spoken_of(self, word: Word, earlier: dict[int, Person | None]) -> dict[int, Person | None]:
         """Whom "he" in a quotation may mean who is named before it, but not the speaker."""
-        from eventwire.models.enrich.attribution import (
-            speaker_at,  # attribution resolves through us
-        )
-
-        span = speaker_at(self._resolver, word.start)
-        if span is None or self._resolver.text[slice(*span)].lower() in GENDER_OF_PRONOUN:
+        span = speaker_at(self._story, word.start)
+        if span is None or self._story.text[slice(*span)].lower() in GENDER_OF_PRONOUN:
             return {}
         speakers = {id(one.person) for one in self._between(*span)}
         found = self._nearest(word, None, earlier)
@@ -147,7 +142,7 @@ class People:
 
     @cached_property
     def _pronouns(self) -> list[Word]:
-        words = self._resolver.words
+        words = self._story.words
         return [w for w in words if w.key in GENDER_OF_PRONOUN and not w.text.isupper()]
 
     @cached_property
@@ -156,7 +151,7 @@ class People:
 
     @cached_property
     def quotations(self) -> list[Quotation]:
-        return quotations(self._resolver.text)
+        return quotations(self._story.text)
 
     def quotation_at(self, position: int) -> Quotation | None:
         """The outermost quotation that holds a position."""
@@ -169,21 +164,12 @@ class People:
     def _quotation_starts(self) -> list[int]:
         return [quotation.start for quotation in self.quotations]
 
-    def _speaker(self, start: int) -> Person | None:
-        from eventwire.models.enrich.attribution import speaker_at  # as above
-
-        span = speaker_at(self._resolver, start)
-        if span is None:
-            return None
-        speaker = self._resolver.participant(*span)[0]
-        return Person(speaker.name, speaker.country, speaker.sector)
-
     def _antecedent(self, start: int) -> Person | None:
         """The person whose mention ends right before "who"."""
         before = self._between(max(0, start - 120), start)
         if not before:
             return None
-        gap = self._resolver.text[before[-1].end : start].strip()
+        gap = self._story.text[before[-1].end : start].strip()
         # ", Sweden's defence minister," may stand between.
         return before[-1].person if re.fullmatch(r",?|,[^,.;:!?]+,", gap) else None
 
@@ -198,7 +184,7 @@ class People:
     # -------------------------------------------------------------------------------- reading
 
     def _read(self) -> None:
-        known = self._resolver
+        known = self._story
         phrase = known.phrase
         surnames: list[tuple[int, int]] = []
         for first, end in _without_openings(phrase, list(_runs(phrase, known)), known):
@@ -240,7 +226,7 @@ class People:
         name = phrase.quote(first, end)
         if self.has_surname(name_keys(name)[-1:]):
             return None
-        person = leader(name, self._resolver.day)
+        person = leader(name, self._story.day)
         if person is not None and person.name:
             self._by_last.setdefault(name_keys(person.name)[-1], []).append(person)
         return person
@@ -265,7 +251,7 @@ class People:
         """Persons without a name, "a Russian soldier": a pronoun may mean them."""
         named = {one.start: one.person for one in self._occurrences}
         ends = {one.end for one in self._occurrences}
-        begins = {sentence.start for sentence in self._resolver.sentences}
+        begins = {sentence.start for sentence in self._story.sentences}
         words = phrase.words
         for mention in phrase.mentions:
             sense, end = mention.sense, mention.end
@@ -319,7 +305,7 @@ def _named_after(phrase: Phrase, end: int, named: dict[int, Person]) -> Person |
     return None
 
 
-def _runs(phrase: Phrase, resolver: "Resolver") -> Iterator[tuple[int, int]]:
+def _runs(phrase: Phrase, story: "Story") -> Iterator[tuple[int, int]]:
     """Runs of up to five unknown capitalised words: names, mostly of people.
 
     One word at the start of a sentence is none if the article writes it small elsewhere, nor is a
@@ -327,7 +313,7 @@ def _runs(phrase: Phrase, resolver: "Resolver") -> Iterator[tuple[int, int]]:
     """
     words = phrase.words
     small = {word.key for word in words if not word.upper}
-    begins = {s.start for s in resolver.sentences}
+    begins = {s.start for s in story.sentences}
     position = 0
     while position < len(words):
         if not phrase.is_name(position):
@@ -344,11 +330,11 @@ def _runs(phrase: Phrase, resolver: "Resolver") -> Iterator[tuple[int, int]]:
 
 
 def _without_openings(
-    phrase: Phrase, runs: list[tuple[int, int]], resolver: "Resolver"
+    phrase: Phrase, runs: list[tuple[int, int]], story: "Story"
 ) -> Iterator[tuple[int, int]]:
     """Runs without the word that opens the sentence, where the full name after it stands alone
     elsewhere: "Clearly Ana Kos"."""
-    begins = {sentence.start for sentence in resolver.sentences}
+    begins = {sentence.start for sentence in story.sentences}
     names = {phrase.quote(first, end) for first, end in runs if end - first > 1}
     for first, end in runs:
         opens = end - first > 2 and phrase.words[first].start in begins

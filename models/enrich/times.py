@@ -35,8 +35,8 @@ def resolve_time(
     """What time a span of a sentence means in an article published then.
 
     `timezone` is the outlet's, by its IANA name: "Friday" is a Friday there. Without it, or if
-    there is no such zone, the offset of `published_at` counts. A weekday is the last one up to the day of publication, itself
-    included, or the next one for what is planned or hypothetical.
+    there is no such zone, the offset of `published_at` counts. A weekday is the last one up to the
+    day of publication, itself included, or the next one for what is planned or hypothetical.
     """
     future = status in ("planned", "hypothetical") or (
         status == "negated" and bool(_WILL.search(sentence))
