@@ -21,7 +21,8 @@ from eventwire.models.enrich.grammar import (
 )
 from eventwire.models.enrich.leaders import Person, family_name, leader, may_be_same, name_keys
 from eventwire.models.enrich.lexicon import Word
-from eventwire.models.enrich.phrases import Facts, Phrase, merge, read_phrase
+from eventwire.models.enrich.noun_phrases import merge, read_phrase
+from eventwire.models.enrich.phrases import Facts, Phrase
 from eventwire.models.enrich.quotations import Quotation, quotations
 from eventwire.models.enrich.speakers import speaker_at
 

@@ -15,7 +15,8 @@ from eventwire.models.enrich.grammar import (
 )
 from eventwire.models.enrich.leaders import leader
 from eventwire.models.enrich.lexicon import Word
-from eventwire.models.enrich.phrases import Facts, Phrase, is_demonym, merge, read_phrase
+from eventwire.models.enrich.noun_phrases import merge, read_phrase
+from eventwire.models.enrich.phrases import Facts, Phrase, is_demonym
 from eventwire.models.enrich.story import Story
 
 

@@ -10,8 +10,9 @@ from typing import Protocol
 from eventwire.models.enrich.grammar import SURNAMES
 from eventwire.models.enrich.leaders import Person, leader, name_keys
 from eventwire.models.enrich.lexicon import Mention, Sense, Word, read
+from eventwire.models.enrich.noun_phrases import read_phrase
 from eventwire.models.enrich.people import People, leftmost
-from eventwire.models.enrich.phrases import Phrase, read_phrase
+from eventwire.models.enrich.phrases import Phrase
 from eventwire.models.enrich.times import parse_published
 
 
