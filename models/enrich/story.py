@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Protocol
 
 from eventwire.models.enrich.grammar import SURNAMES
+from eventwire.models.enrich.introductions import leftmost
 from eventwire.models.enrich.leaders import Person, leader, name_keys
 from eventwire.models.enrich.lexicon import Mention, Sense, Word, read
 from eventwire.models.enrich.noun_phrases import read_phrase
-from eventwire.models.enrich.people import People, leftmost
+from eventwire.models.enrich.people import People
 from eventwire.models.enrich.phrases import Phrase
 from eventwire.models.enrich.times import parse_published
 
