@@ -36,7 +36,7 @@ from eventwire.streams.settings import Settings
 CLASSIFIER = "eventwire.models.bench:loop"
 """What the loop classifies sentences with, as module:function."""
 ROUNDS = 3
-WARM_UP = 32
+WARM_UP = 64
 """Articles that go through before the first turn; they also teach the worker its batches."""
 LOOP_ARTICLES = 20
 """The loop is slow: it gets a sample."""
@@ -190,10 +190,10 @@ class _Bench:
                 turns[CODER].append(Counted.of(outcomes, coder.seconds))
                 turns["stream"].append(stream.measure(self._sample))
                 turns[LOOP].append(loop.measure(few))
-            per_second = {name: _per_second(name, turn) for name, turn in turns.items()}
-            rate = LATENCY_LOAD * per_second["stream"].articles
+            speed = {name: per_second(name, turn) for name, turn in turns.items()}
+            rate = LATENCY_LOAD * speed["stream"].articles
             latency = self._latency(stream, rate, latency_seconds)
-        sentences, articles = zip(*per_second.values(), strict=True)
+        sentences, articles = zip(*speed.values(), strict=True)
         return Report(
             cpu=coder.cpu,
             features=coder.features,
@@ -234,7 +234,7 @@ class _Bench:
             for _ in range(self._rounds):
                 for name, lane in lanes.items():
                     turns[name].append(lane.measure(self._sample))
-        one, all_ = (_per_second(name, turn).sentences for name, turn in turns.items())
+        one, all_ = (per_second(name, turn).sentences for name, turn in turns.items())
         return Scaling(workers=workers, one=one, all=all_, all_over_one=all_ / one)
 
     def _lane(
@@ -280,17 +280,17 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-class _PerSecond(NamedTuple):
+class Speed(NamedTuple):
     sentences: float
     articles: float
 
 
-def _per_second(name: str, turns: Sequence[Counted]) -> _PerSecond:
+def per_second(name: str, turns: Sequence[Counted]) -> Speed:
     if not all(turn.sentences for turn in turns):
         raise BenchError(
             f"{name}: none of the articles was coded: expected a feed of news in English"
         )
-    return _PerSecond(
+    return Speed(
         median(turn.sentences / turn.seconds for turn in turns),
         median(turn.articles / turn.seconds for turn in turns),
     )

@@ -126,7 +126,7 @@ class Lane(Running):
         """Send them, and wait for the coding of each. The clock runs from the first that is sent to
         the last coding that is read, the way into the empty stream and out of it included."""
         named = [(self._new_id(), item) for item in items]
-        placed = list(zip(named, self._spread(items), strict=True))
+        placed = list(zip(named, spread(items, self._settings.partitions), strict=True))
         outcomes: dict[str, str] = {}
         began = last = time.perf_counter()
         sent = [self._send(name, item, partition) for (name, item), partition in placed]
@@ -152,7 +152,7 @@ class Lane(Running):
         expected: set[str] = set()
         arrived: dict[str, float] = {}
         told: set[str] = set()
-        turns = list(zip(items, self._spread(items), strict=True))
+        turns = list(zip(items, spread(items, self._settings.partitions), strict=True))
         events = self._reader(self._topics.events.name, from_beginning=False)
         try:
             began = time.time()
@@ -178,14 +178,6 @@ class Lane(Running):
     def _new_id(self) -> str:
         self._sent += 1
         return f"{self._name}-{self._sent}"
-
-    def _spread(self, items: Sequence[Item]) -> Iterator[int]:
-        """The partition of each: all get the same work, as those of many more articles would."""
-        work = [0] * self._settings.partitions
-        for item in items:
-            partition = work.index(min(work))
-            work[partition] += item.sentences
-            yield partition
 
     def _send(
         self, name: str, item: Item, partition: int, timestamp: float | None = None
@@ -224,6 +216,15 @@ class Lane(Running):
             raise BenchError(f"{self._name}: an article was not sent: {failed.exception!r}")
         if time.monotonic() > deadline:
             raise BenchError(f"{self._name}: {expected}, got nothing new for {PATIENCE:.0f} s")
+
+
+def spread(items: Iterable[Item], partitions: int) -> Iterator[int]:
+    """The partition of each: all get about the same work, as those of many more articles would."""
+    work = [0] * partitions
+    for item in items:
+        partition = work.index(min(work))
+        work[partition] += item.sentences
+        yield partition
 
 
 def worker_command() -> list[str]:
