@@ -7,7 +7,8 @@ For every batch, in this order:
 4. publish events, retractions and dead letters, and await the brokers' word on each;
 5. only then write the ledger, which must never know of an event that was not published;
 6. acknowledge in the order of the offsets.
-A worker that stops anywhere in between reads the batch again, to the same event ids.
+A worker that stops anywhere in between reads the batch again, to the same event ids. One that has
+lost its partitions meanwhile drops the batch before 4: see `fence`.
 """
 
 import asyncio
@@ -23,13 +24,14 @@ from eventwire.streams import ledger as ledgers
 from eventwire.streams import outputs
 from eventwire.streams.dead_letters import Stage, dead_letter
 from eventwire.streams.decode import Reason, Refusal, decode
+from eventwire.streams.fence import Fence, Lost
 from eventwire.streams.inference import Coded, Failure
 from eventwire.streams.intake import Intake, Item, Rate
 from eventwire.streams.ledger import Ledger
 from eventwire.streams.metrics import Metrics
 from eventwire.streams.outputs import LedgerOutcome, LedgerRecord, Record
 from eventwire.streams.publisher import Publisher, TooLarge
-from eventwire.streams.settings import Settings
+from eventwire.streams.settings import Settings, variable
 from eventwire.streams.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,7 @@ class Agent:
         coder: Codes,
         ledger: Ledger,
         publisher: Publisher,
+        fence: Fence,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
@@ -79,6 +82,7 @@ class Agent:
         self._coder = coder
         self._ledger = ledger
         self._publisher = publisher
+        self._fence = fence
         self._metrics = metrics
         self._rate = Rate()
         self._intake = Intake(
@@ -110,7 +114,8 @@ class Agent:
 
     async def _work(self, stream: Any) -> None:
         while True:
-            batch = await self._intake.take()
+            read = await self._intake.take()
+            batch = [item for item in read if self._fence.is_current(item.message)]
             if self._stopping.is_set():
                 await asyncio.Event().wait()  # until cancelled; what was taken is read again
             self._idle.clear()
@@ -120,6 +125,14 @@ class Agent:
                 for result in results:
                     await stream.ack(result.item.event)
                 self._count(results)
+            except Lost:
+                log.warning(
+                    "this worker was silent for longer than its session (%s): %d articles at hand"
+                    " are left to whoever has their partitions now",
+                    variable("session_timeout"),
+                    len(batch) + len(self._intake),
+                )
+                self._intake.clear()
             finally:
                 self._idle.set()
 

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from eventwire.streams import clients, faust_fixes
 from eventwire.streams import topics as names
 from eventwire.streams.agent import Agent
+from eventwire.streams.fence import Fence
 from eventwire.streams.inference import CoderProcess
 from eventwire.streams.ledger import Ledger, Memory
 from eventwire.streams.metrics import Metrics, Partition
@@ -144,6 +145,11 @@ def build_app(
     )
     app.metrics.ledger(lambda: len(memory), memory.limit)
     app.metrics.partitions(app.positions)
+    fence = Fence(
+        lambda: cast(faust_fixes.Consumer, app.consumer).is_member(),
+        lambda: app.consumer_generation_id,
+        session_timeout=settings.session_timeout,
+    )
     app.articles = Agent(
         settings,
         app.topic_names,
@@ -153,7 +159,9 @@ def build_app(
             lambda record: _send(app, record),
             max_bytes=settings.output_max_bytes,
             timeout=settings.publish_timeout,
+            check=fence.check,
         ),
+        fence=fence,
         metrics=app.metrics,
     )
 

@@ -24,6 +24,14 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from aiokafka import TopicPartition
+from aiokafka.errors import (
+    IllegalGenerationError,
+    NoError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+    for_code,
+)
+from aiokafka.protocol.group import HeartbeatRequest
 from faust import tables
 from faust.transport.consumer import ConsumerThread
 from faust.transport.drivers import aiokafka as driver
@@ -46,6 +54,8 @@ class Consumer(driver.Consumer):
 
     leaving = False
     """Set before it is stopped: what was read and not begun is then not waited for."""
+    lost = False
+    """The group knows us no more: what is at hand will not be done, see `fence`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._fetched: defaultdict[TP, deque[int]] = defaultdict(deque)
@@ -56,8 +66,15 @@ class Consumer(driver.Consumer):
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def wait_empty(self) -> None:
-        if not self.leaving:
+        if not (self.leaving or self.lost):
             await super().wait_empty()
+
+    async def is_member(self) -> bool:
+        """Ask the group whether we are still in it; raises KafkaError where that fails."""
+        if not await cast(_ConsumerThread, self._thread).is_member():
+            self.lost = True
+            self._unacked_messages.clear()  # ends a `wait_empty` that goes on
+        return not self.lost
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         records = await super()._getmany(active_partitions, timeout)
@@ -127,6 +144,8 @@ class Consumer(driver.Consumer):
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._fetched.clear()
         self._first.clear()
+        self._unacked_messages.clear()  # of those that were lost: they come again
+        self.lost = False
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
@@ -144,6 +163,22 @@ class Consumer(driver.Consumer):
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    async def is_member(self) -> bool:
+        return bool(await self.call_thread(self._is_member))
+
+    async def _is_member(self) -> bool:
+        # Not the coordinator's own heartbeat, which makes it leave and join on some answers.
+        coordinator = self._ensure_consumer()._coordinator
+        answer = await coordinator._send_req(
+            HeartbeatRequest(coordinator.group_id, coordinator.generation, coordinator.member_id)
+        )
+        error = for_code(answer.error_code)
+        if error in (UnknownMemberIdError, IllegalGenerationError):
+            return False
+        if error not in (NoError, RebalanceInProgressError):
+            raise error(coordinator.group_id)
+        return True
+
     def on_crash(self, msg: str, *fmt: Any, **_: Any) -> None:
         """Mode prints a traceback; the worker tells in a line why the app has crashed."""
         log.debug(msg.format(*fmt), exc_info=True)

@@ -116,6 +116,11 @@ class Intake:
                 break
         return self._cut()
 
+    def clear(self) -> None:
+        self._items.clear()
+        self._work = 0
+        self._changed.set()
+
     def _cut(self) -> list[Item]:
         batch: list[Item] = []
         ids: set[str] = set()

@@ -40,10 +40,23 @@ class TooLarge(Exception):  # noqa: N818
         self.records = list(records)
 
 
+async def _always() -> None:
+    pass
+
+
 class Publisher:
-    def __init__(self, send: Send, *, max_bytes: int, timeout: float) -> None:
-        """`timeout`: seconds to go on trying while brokers are away or busy."""
+    def __init__(
+        self,
+        send: Send,
+        *,
+        max_bytes: int,
+        timeout: float,
+        check: Callable[[], Awaitable[None]] = _always,
+    ) -> None:
+        """`timeout`: seconds to go on trying while brokers are away or busy. `check` is called
+        before every attempt; what it raises ends the publishing, but where brokers are away."""
         self._send = send
+        self._check = check
         self._max_bytes = max_bytes
         self._timeout = timeout
 
@@ -59,7 +72,7 @@ class Publisher:
         waiting = list(records)
         why = ""
         while waiting:
-            outcomes = await asyncio.gather(*(self._one(record) for record in waiting))
+            outcomes = await self._attempt(waiting)
             again: list[Record] = []
             failed: BaseException | None = None
             for record, error in zip(waiting, outcomes, strict=True):
@@ -95,6 +108,14 @@ class Publisher:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         if too_large:
             raise TooLarge(too_large, why)
+
+    async def _attempt(self, records: list[Record]) -> list[BaseException | None]:
+        """For each record what is wrong with it."""
+        try:
+            await self._check()
+        except KafkaError as error:
+            return [cast(BaseException, error)] * len(records)
+        return await asyncio.gather(*(self._one(record) for record in records))
 
     async def _one(self, record: Record) -> BaseException | None:
         if record.size > self._max_bytes:

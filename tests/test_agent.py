@@ -16,6 +16,7 @@ from fakes.fake_coder import FakeCoder
 from eventwire.models.records import Article, Stats
 from eventwire.streams import outputs
 from eventwire.streams.agent import Agent
+from eventwire.streams.fence import Fence
 from eventwire.streams.inference import Coded, CoderFailed
 from eventwire.streams.ledger import Ledger, Memory
 from eventwire.streams.metrics import Metrics
@@ -33,6 +34,7 @@ class Message:
     headers: list[tuple[str, bytes | None]] = field(default_factory=list)
     topic: str = "news.articles.v1"
     partition: int = 0
+    generation_id: int = 1
     timestamp: float = 1_700_000_000.123
 
 
@@ -102,16 +104,28 @@ class World:
         self.limits: dict[str, int] = {}
         self.ledger = Ledger("codings", Memory(100), lambda: None, timeout=60)  # type: ignore[arg-type,return-value]
         self.ledger._assigned = {0}
+        self.member = True
+        self.generation = 1
+        fence = Fence(self._is_member, lambda: self.generation, session_timeout=0)
         self.agent = Agent(
             self.settings,
             self.topics,
             coder=self.coder,
             ledger=self.ledger,
-            publisher=Publisher(self._send, max_bytes=self.settings.output_max_bytes, timeout=0.01),
+            publisher=Publisher(
+                self._send,
+                max_bytes=self.settings.output_max_bytes,
+                timeout=0.01,
+                check=fence.check,
+            ),
+            fence=fence,
             metrics=self.metrics,
         )
         self.task = asyncio.create_task(self.agent.process(self.stream))
         self._offset = 0
+
+    async def _is_member(self) -> bool:
+        return self.member
 
     async def _send(self, record: Record) -> Any:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -361,6 +375,46 @@ async def test_draining_finishes_the_batch_at_hand_and_starts_no_other(world: Wo
     await draining
     await asyncio.sleep(0.02)
     assert world.stream.acknowledged == [0]
+
+
+async def test_a_batch_that_others_may_have_by_now_is_neither_written_nor_acknowledged(
+    world: World,
+) -> None:
+    world.coder.gate.clear()
+    world.stream.feed(Message(0, article("a", "They met.")))
+    await asyncio.sleep(0.02)
+    world.stream.feed(Message(1, article("b", "They met.")))
+    await asyncio.sleep(0.02)
+    world.member = False
+    world.coder.gate.set()
+    await asyncio.sleep(0.02)
+    world.member, world.generation = True, 2  # it has joined again
+    world.stream.feed(Message(2, article("c", "They met.")))  # fetched before, delivered late
+    again = [Message(n, article(i, "They met."), generation_id=2) for n, i in enumerate("ab")]
+    world.stream.feed(*again)
+    async with asyncio.timeout(60):
+        while len(world.stream.acknowledged) < 2:
+            await asyncio.sleep(0.001)
+    assert world.stream.acknowledged == [0, 1]
+    assert [coding.article_id for coding in world.codings()] == ["a", "b"]
+    assert world.coder.batches == [["a"], ["a", "b"]]
+
+
+async def test_a_worker_that_is_lost_between_events_and_ledger_leaves_the_ledger_alone(
+    world: World,
+) -> None:
+    first, second = world.topics.events.name, world.topics.codings.name
+
+    async def once() -> bool:
+        world.member, answer = False, world.member
+        return answer
+
+    world.agent._fence._is_member = once
+    world.stream.feed(Message(0, article("a", "They met.")))
+    await asyncio.sleep(0.05)
+    assert len(world.on(first)) == 1
+    assert world.on(second) == []
+    assert world.stream.acknowledged == []
 
 
 async def test_events_are_counted_by_type_and_status_once_published(world: World) -> None:

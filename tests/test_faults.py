@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 
 import fault_stories as stories
-from conftest import AnyBroker, WorkerProcess
+from conftest import AnyBroker, Room, WorkerProcess
 from fakes import dying_worker
 from faults import QUICK, Trial, article
 
@@ -77,6 +77,31 @@ def test_a_worker_that_stands_still_for_longer_than_its_session_loses_nothing(
         pair = stories.stall(trial, new_worker, 1)
     trial.finish(*pair)
     assert trial.count("1 SIGSTOP for longer than the session").wrong == 0
+
+
+def test_a_worker_that_wakes_up_late_does_not_bring_back_what_was_corrected_meanwhile(
+    new_room: Callable[..., Room], new_worker: NewWorker
+) -> None:
+    room = new_room("late", partitions=1)
+    late = stories.start(room, new_worker)
+    old = room.send_article("a", "LONG. They met. They captured it.")
+    late.wait_for_log("read 0 records")
+    late.signal(signal.SIGSTOP)
+    try:
+        room.read(500)
+        assert old not in room.ledger()  # the coder is at it
+        new = room.send_article("a", "They met. They denied it.")
+        stories.start(room, new_worker)
+        assert room.ledger_of(new, stories.START_SECONDS).outcome == "coded"
+        standing = room.events()
+        given = late.logged.count("given partitions")
+    finally:
+        late.signal(signal.SIGCONT)
+    stories.until_given(late, given)
+    room.ledger_of(room.send_article("b", "It rained."), stories.START_SECONDS)
+    assert room.events() == standing
+    assert [event["event_type"] for event in standing.values()] == ["meeting", "denial"]
+    assert "silent for longer than its session (EVENTWIRE_SESSION_TIMEOUT): 1 art" in late.logged
 
 
 def test_an_article_that_kills_the_coder_is_tried_twice_and_costs_no_other(

@@ -79,6 +79,22 @@ async def test_brokers_that_stay_away_end_it_after_the_timeout() -> None:
         await to(broker, timeout=0.02).publish([record("a")])
 
 
+async def test_every_attempt_is_checked_and_nothing_is_sent_where_the_check_says_no() -> None:
+    broker = Broker({"a": [KafkaConnectionError(), KafkaConnectionError()]})
+    answers: list[Exception | None] = [None, KafkaConnectionError(), None, LookupError("lost")]
+
+    async def check() -> None:
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+
+    with pytest.raises(LookupError, match="lost"):
+        await Publisher(broker.send, max_bytes=9_999, timeout=60, check=check).publish(
+            [record("a")]
+        )
+    assert broker.taken == []
+    assert answers == []
+
+
 async def test_what_the_broker_refuses_for_good_ends_it_at_once() -> None:
     broker = Broker({"a": [TopicAuthorizationFailedError()]})
     with pytest.raises(PublishError, match="a: cannot be written: TopicAuthorizationFailedError"):

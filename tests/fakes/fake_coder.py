@@ -1,9 +1,9 @@
 """A coder without a model, for tests of everything around it.
 
 Every sentence with the word "met" is a meeting, with "captured" a capture. Words in capitals in
-the text make it misbehave: KILL ends the process, RAISE raises on the whole batch, FAIL fails the
-article, OVER LIMIT fails it for that limit, FREEZE sleeps for a minute, SLOW sleeps for a second,
-WORK for five milliseconds, PRINT writes to stdout, CROWD raises on any batch of more than one.
+the text make it misbehave: KILL ends the process, RAISE raises on the whole batch, CROWD on any of
+more than one, FAIL fails the article, OVER LIMIT fails it for that limit, FREEZE sleeps for a
+minute, LONG for five seconds, SLOW for one, WORK for five milliseconds, PRINT writes to stdout.
 """
 
 import os
@@ -49,6 +49,8 @@ class FakeCoder:
                 time.sleep(60)
             if "SLOW" in article.text:
                 time.sleep(1)
+            if "LONG" in article.text:
+                time.sleep(5)
             if "WORK" in article.text:
                 time.sleep(0.005)
             if "PRINT" in article.text:
