@@ -18,7 +18,7 @@ from eventwire.models.enrich.places import (
     UNKNOWN,
     UNLIKELY,
     ArticlePlaces,
-    _signals,
+    signals,
 )
 from eventwire.models.records import Place
 
@@ -424,7 +424,7 @@ def test_names_that_are_not_there_are_not_found() -> None:
 
 def test_the_gazetteer_is_ready_at_once() -> None:
     gazetteer.cache_clear()
-    _signals.cache_clear()
+    signals.cache_clear()
     began = time.perf_counter()
     place("Rockets hit Kharkiv.", "Kharkiv")
     assert time.perf_counter() - began < 0.5

@@ -8,14 +8,24 @@ words, has no coordinates, and says why.
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from difflib import SequenceMatcher
 from functools import cache, lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
-from eventwire.models.enrich.countries import by_alpha2, by_capital, by_demonym, by_name, countries
+from eventwire.models.enrich.countries import by_alpha2, by_capital, by_demonym, by_name
 from eventwire.models.enrich.gazetteer import Entry, gazetteer, key_of
+from eventwire.models.enrich.place_names import WELL_KNOWN, Name, NameReader, well_known
+from eventwire.models.enrich.place_words import (
+    APOSTROPHES,
+    CAPITALISED,
+    KINDS,
+    WORD,
+    Word,
+    is_cased,
+    set_of,
+    words_of_text,
+)
 from eventwire.models.records import Place
 
 NO_NAME = "names no place"
@@ -50,7 +60,7 @@ _MENTIONED = 2.2
 """Enough for Lebanon's Tripoli against Libya's, a capital and larger, in an article on Lebanon; not
 for Ontario's London against England's in one on Canada."""
 _REGION_MENTIONED = 1.5
-_WELL_KNOWN, _KNOWN = 100_000, 5_000
+_KNOWN = 5_000
 """Inhabitants that a place needs where the article does not speak of its country; fewer where no
 other country has a place of that name."""
 
@@ -60,7 +70,7 @@ class ArticlePlaces:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._lower_case = text.islower()
+        self._names = NameReader(text)
         self._countries: Counter[str] = Counter()
         self._regions: Counter[tuple[str, str]] = Counter()
         self._mentions: Counter[str] = Counter()
@@ -101,13 +111,13 @@ class ArticlePlaces:
 
     def _read(self) -> None:
         """Count countries and regions, and note what stands after a comma."""
-        signals = _signals()
-        pattern = _WORD if self._lower_case else _CAPITALISED
-        words = list(_words(self._text, 0, len(self._text), pattern))
+        known = signals()
+        pattern = WORD if self._names.lower_case else CAPITALISED
+        words = list(words_of_text(self._text, 0, len(self._text), pattern))
         i = 0
         while i < len(words):
-            key, count = self._signal(words, i, signals)
-            area = signals.areas.get(key)
+            key, count = self._signal(words, i, known)
+            area = known.areas.get(key)
             comma = i > 0 and _COMMA.fullmatch(self._text, words[i - 1].end, words[i].start)
             if area is None and comma:
                 area = _abbreviations().get(words[i].text)
@@ -117,11 +127,11 @@ class ArticlePlaces:
                 self._note(words[max(0, i - 4) : i], area)
             i += count
 
-    def _signal(self, words: Sequence["_Word"], i: int, signals: "_Signals") -> tuple[str, int]:
-        most = min(signals.longest.get(words[i].key, 0), len(words) - i)
+    def _signal(self, words: Sequence[Word], i: int, known: "Signals") -> tuple[str, int]:
+        most = min(known.longest.get(words[i].key, 0), len(words) - i)
         for count in range(most, 0, -1):
             key = " ".join(word.key for word in words[i : i + count])
-            if key in signals.areas and _cased(words[i], key, self._lower_case):
+            if key in known.areas and is_cased(words[i], key, self._names.lower_case):
                 return key, count
         return "", 1
 
@@ -132,7 +142,7 @@ class ArticlePlaces:
             if area.region:
                 self._regions[area.country, area.region] += 1
 
-    def _note(self, before: Sequence["_Word"], area: "_Area") -> None:
+    def _note(self, before: Sequence[Word], area: "_Area") -> None:
         last = before[-1]
         self._after_comma[last.end] = area
         key, start = "", last.end
@@ -141,15 +151,13 @@ class ArticlePlaces:
                 break
             key, start = f"{word.key} {key}".strip(), word.start
             known = area.region and any(area.holds(e) for e in gazetteer().entries(key))
-            if known or key not in _signals().areas:
+            if known or key not in signals().areas:
                 self._placed.setdefault(key, area)
 
     # --------------------------------------------------------------------------------- the decision
 
     def _resolve(self, start: int, end: int) -> tuple[Entry | None, str | None]:
-        words = list(_words(self._text, self._begin(start), end, _WORD))
-        nouns = {word.key for word in words}
-        names, unknown = self._names(words)
+        nouns, names, unknown = self._names.read(start, end)
         if nouns & _BORDERS and not nouns & _BY_A_BORDER:
             return None, BORDER
         if not names:
@@ -175,7 +183,7 @@ class ArticlePlaces:
                 ranked.append((owner, _FINENESS[entry.kind], size, position, entry))
         return (min(ranked)[-1], None) if ranked else (None, UNLIKELY)
 
-    def _best(self, name: "_Name", others: Sequence["_Name"]) -> Entry | None:
+    def _best(self, name: Name, others: Sequence[Name]) -> Entry | None:
         """The likeliest place of that name, in agreement with the other names of the span."""
         entries = gazetteer().entries(name.key)
         sure = False
@@ -190,14 +198,14 @@ class ArticlePlaces:
             sure = sure or bool(inside)
             # a namesake elsewhere, unless it is one that needs no explaining
             entries = tuple(e for e in entries if e in inside) or tuple(
-                e for e in entries if _well_known(e) and not name.crowded
+                e for e in entries if well_known(e) and not name.crowded
             )
         if not sure:
             entries = tuple(e for e in entries if self._plausible(e, name, entries))
         towns = {(e.country, e.admin1) for e in entries if e.kind in "CP"}
         return max(entries, key=lambda e: self._score(e, name, towns), default=None)
 
-    def _score(self, entry: Entry, name: "_Name", towns: Set[tuple[str, str]]) -> float:
+    def _score(self, entry: Entry, name: Name, towns: Set[tuple[str, str]]) -> float:
         score = math.log10(entry.population + 100) + _KIND[entry.kind] + _MATCH[entry.match]
         score += _FORMER_NAME if _is_former(entry, name.key) else 0.0
         score += _CALLED.get(name.called, {}).get(entry.kind, 0.0)
@@ -205,11 +213,11 @@ class ArticlePlaces:
             score += _NAMESAKE if (entry.country, entry.admin1) in towns else 0.0
         countries, regions = self._countries, self._regions
         if own := self._mentions[name.key]:
-            area = _signals().areas[name.key]
+            area = signals().areas[name.key]
             countries = countries - Counter({area.country: own})
             regions = regions - Counter({(area.country, area.region): own})
         if countries:
-            small = not _well_known(entry) and _largest(name.key) >= _WELL_KNOWN
+            small = not well_known(entry) and _largest(name.key) >= WELL_KNOWN
             eclipsed = small and _largest(name.key) >= _ECLIPSE * entry.population
             weight = _MENTIONED * (_ECLIPSED if eclipsed else 1.0)
             score += weight * countries[entry.country] / max(countries.values())
@@ -223,127 +231,28 @@ class ArticlePlaces:
             score += _BESIDE if entry.kind == likelier else 0.0
         return score
 
-    def _plausible(self, entry: Entry, name: "_Name", entries: Sequence[Entry]) -> bool:
+    def _plausible(self, entry: Entry, name: Name, entries: Sequence[Entry]) -> bool:
         """Whether so small a place can be meant where nothing beside the name says so."""
         if entry.match == "ours" or entry.kind in "NARF":
             return True
         if name.crowded:
-            return _well_known(entry)
+            return well_known(entry)
         if entry.country in self._countries:
             return True
         if _is_former(entry, name.key):
             return False
-        if _well_known(entry):
+        if well_known(entry):
             return True
         alone = len({e.country for e in entries}) == 1 and entry.match == "main"
         return alone and entry.population >= _KNOWN
 
-    def _before(self, name: "_Name") -> str:
+    def _before(self, name: Name) -> str:
         """Country that leads to the name: "the Syrian border town of", "Iraq's"; or empty."""
         lead = _LEAD.search(self._text, max(0, name.start - 60), name.start)
         for words in (lead[1], lead[1].split()[-1]) if lead else ():
             key = words.lower()
             if country := by_demonym().get(key) or by_name().get(key):
                 return country.alpha2
-        return ""
-
-    # ---------------------------------------------------------------------------- names in the span
-
-    def _names(self, words: Sequence["_Word"]) -> tuple[list["_Name"], bool]:
-        """Known names, and whether something else looks like a name."""
-        names, unknown, i = [], False, 0
-        beyond = self._beyond(words)
-        while i < len(words):
-            name, count = self._name_at(words, i, beyond)
-            if name:
-                names.append(name)
-            unknown = unknown or (name is None and _is_name_like(words[i]))
-            i += count
-        return names, unknown
-
-    def _begin(self, start: int) -> int:
-        """Where the name begins in whose middle the span does: "York" of New York."""
-        before = _LAST_NAME.search(self._text, max(0, start - 30), start)
-        after = _NEXT_NAME.match(self._text, start)
-        if before is None or after is None:
-            return start
-        count, _ = gazetteer().longest([key_of(before[1]), *key_of(after[0]).split()])
-        return before.start() if count > 1 else start
-
-    def _beyond(self, words: Sequence["_Word"]) -> list["_Word"]:
-        """Capitalised words that follow the span at once."""
-        found: list[_Word] = []
-        if not words or self._lower_case or words[-1].possessive:
-            return found
-        end = words[-1].end
-        for word in _words(self._text, end, min(len(self._text), end + 40), _WORD):
-            if not word.capital or not _JOINT.fullmatch(self._text, end, word.start):
-                break
-            found.append(word)
-            end = word.end
-        return found
-
-    def _name_at(
-        self, words: Sequence["_Word"], i: int, beyond: Sequence["_Word"]
-    ) -> tuple["_Name | None", int]:
-        """The name that begins at a word, `beyond` the span if need be: "San" of San Diego."""
-        first = words[i]
-        joined = first.key in _COMPASS and i + 1 < len(words) and words[i + 1].capital
-        if not (first.capital or joined or self._lower_case):
-            return None, 1
-        run = [first.key]
-        for word, after in pairwise((*words, *beyond)[i : i + 6]):
-            if word.possessive or not _JOINT.fullmatch(self._text, word.end, after.start):
-                break
-            run.append(after.key)
-        count, key = gazetteer().longest(run)
-        if not first.capital and joined and not (count > 1 and _is_named_so(key)):
-            return None, 1
-        for size in (2, 1):
-            adjective = " ".join(run[:size])
-            nation = by_demonym().get(adjective) if count <= size <= len(run) else None
-            if nation and adjective not in by_name() and self._sayable(first, adjective):
-                end = (*words, *beyond)[i + size - 1].end
-                return _Name("", first.start, end, country=nation.alpha2), size
-        if not count or (count == 1 and key in _NOT_NAMES) or not self._sayable(first, key):
-            return None, 1
-        last = (*words, *beyond)[i + count - 1]
-        called = self._called(words, i, i + count)
-        if called in ("road", "water") and gazetteer().entries(key)[0].match != "ours":
-            return None, count
-        beside = (*words[i - 1 : i], *words[i + count : i + count + 1]) if i else words[count:][:1]
-        crowded = any(
-            _is_name_like(word)
-            and self._text[min(word.end, last.end) : max(word.start, first.start)] in (" ", "-")
-            for word in beside
-        )
-        nation_or_other = gazetteer().entries(key)[0]
-        country = nation_or_other.country if nation_or_other.kind == "N" else ""
-        part = _direction(words, i, i + count)
-        name = _Name(key, first.start, last.end, called, last.possessive, crowded, country, part)
-        return name, count
-
-    def _sayable(self, word: "_Word", key: str) -> bool:
-        """Whether these words are a name: without capitals only those of large places are."""
-        if not _cased(word, key, self._lower_case):
-            return False
-        if not self._lower_case or " " in key:
-            return True
-        return key not in _WORDS_TOO and any(
-            e.kind in "NCAF" or _well_known(e) for e in gazetteer().entries(key)
-        )
-
-    def _called(self, words: Sequence["_Word"], start: int, stop: int) -> str:
-        """What the words around it call it, as _KINDS has it; or nothing."""
-        if stop < len(words) and not words[stop - 1].possessive:
-            kind = _KINDS.get(words[stop].key)
-            if kind and self._text[words[stop - 1].end : words[stop].start] in (" ", "-"):
-                return kind
-        before = start - 1
-        if before > 0 and words[before].key in ("of", "de", "del"):
-            before -= 1
-        if before >= 0 and "," not in self._text[words[before].end : words[start].start]:
-            return _KINDS.get(words[before].key, "")
         return ""
 
 
@@ -364,22 +273,7 @@ class _Area(NamedTuple):
         return same and (not self.region or entry.admin1 == self.region)
 
 
-class _Name(NamedTuple):
-    key: str
-    """In the gazetteer; empty for an adjective such as Syrian."""
-    start: int
-    end: int
-    called: str = ""
-    possessive: bool = False
-    crowded: bool = False
-    """Beside another capitalised word, so that it may be part of some longer name."""
-    country: str = ""
-    """Alpha-2, if it is a country or its adjective."""
-    part: tuple[int, int] = (0, 0)
-    """Which part of it is meant: steps to the east and to the north."""
-
-
-def _inside(entries: Sequence[Entry], other: _Name) -> tuple[Entry, ...]:
+def _inside(entries: Sequence[Entry], other: Name) -> tuple[Entry, ...]:
     """Those that lie where the other name of the span says: in its region, else its country."""
     if not other.key:
         return tuple(e for e in entries if e.country == other.country)
@@ -393,12 +287,12 @@ def _inside(entries: Sequence[Entry], other: _Name) -> tuple[Entry, ...]:
     ) or tuple(e for e in entries if e.country in nations)
 
 
-def _part(entry: Entry, name: _Name) -> Entry:
+def _part(entry: Entry, name: Name) -> Entry:
     """The northern part of a country, say, where a direction is given; of a region too, unless it
     is called one: "southern Helmand province" is a province of the south."""
     if entry.kind not in "NA" or name.part == (0, 0):
         return entry
-    called = {name.called, *map(_KINDS.get, name.key.split())}
+    called = {name.called, *map(KINDS.get, name.key.split())}
     if entry.kind == "A" and "region" in called:
         return entry
     city = gazetteer().part(entry, *name.part)
@@ -407,32 +301,7 @@ def _part(entry: Entry, name: _Name) -> Entry:
     return entry._replace(kind="R" if entry.kind == "N" else "A", lat=city.lat, lon=city.lon)
 
 
-def _is_named_so(key: str) -> bool:
-    """Whether a direction in small letters is of the name: south Lebanon, north Kivu."""
-    return any(e.kind in "NA" or e.match == "ours" for e in gazetteer().entries(key))
-
-
-def _direction(words: Sequence["_Word"], start: int, stop: int) -> tuple[int, int]:
-    """Of the words beside a name: "north-eastern Syria", "the north of Syria", "Syria's north"."""
-    keys = [word.key for word in words]
-    before = keys[:start]
-    if before[-1:] == ["of"]:
-        before.pop()
-    beside = before[-2:]
-    if (
-        stop <= len(words)
-        and words[stop - 1].possessive
-        and not (beside and beside[-1] in _COMPASS)
-    ):
-        beside = keys[stop : stop + 2]
-    east = north = 0
-    for key in beside if beside and beside[-1] in _COMPASS else beside[:1]:
-        step = _COMPASS.get(key, (0, 0))
-        east, north = east + step[0], north + step[1]
-    return east, north
-
-
-def _listed(name: _Name, other: _Name, text: str) -> bool:
+def _listed(name: Name, other: Name, text: str) -> bool:
     """Whether the two only stand in a list, so that one does not say where the other is."""
     if name is other:
         return True
@@ -460,18 +329,14 @@ def _is_former(entry: Entry, key: str) -> bool:
     return SequenceMatcher(None, key, key_of(entry.name)).ratio() < _ALIKE
 
 
-def _well_known(entry: Entry) -> bool:
-    return entry.kind in "NACF" or entry.population >= _WELL_KNOWN
-
-
-class _Signals(NamedTuple):
+class Signals(NamedTuple):
     areas: Mapping[str, _Area]
     longest: Mapping[str, int]
     """By first word, the number of words of the longest."""
 
 
 @cache
-def _signals() -> _Signals:
+def signals() -> Signals:
     """Names that tell what country an article is about."""
     areas: dict[str, _Area] = {}
     for code, abbreviated in _abbreviations().items():
@@ -491,7 +356,7 @@ def _signals() -> _Signals:
     for key in areas:
         first = key.partition(" ")[0]
         longest[first] = max(longest.get(first, 0), key.count(" ") + 1)
-    return _Signals(areas, longest)
+    return Signals(areas, longest)
 
 
 @cache
@@ -507,158 +372,29 @@ def _abbreviations() -> Mapping[str, _Area]:
     return areas
 
 
-@cache
-def _acronyms() -> frozenset[str]:
-    """Keys of names that are written in capitals only: a car is not the CAR."""
-    return frozenset(
-        key_of(name)
-        for country in countries()
-        for name in (*country.other_names, *country.demonyms)
-        if name.replace(".", "").isupper()
-    )
-
-
-def _cased(word: "_Word", key: str, lower_case: bool) -> bool:
-    return key not in _acronyms() or (key not in _WORDS_TOO if lower_case else word.text.isupper())
-
-
-# -------------------------------------------------------------------------------------------- words
-
-
-def _set_of(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-class _Word(NamedTuple):
-    text: str
-    """Without full stops and possessive."""
-    key: str
-    start: int
-    end: int
-    capital: bool
-    possessive: bool
-
-
-_MARKS = "\u0300-\u036f"
-_APOSTROPHES = "'’‘ʼ`"
-_LETTERS = rf"[^\W_{_MARKS}](?:[^\W_]|[{_MARKS}]|[{_APOSTROPHES}](?=[^\W_]))*"
-_WORD = re.compile(rf"(?:[A-Z]\.){{2,}}|{_LETTERS}")
-_CAPITALISED = re.compile(rf"\b(?:(?:[A-Z]\.){{2,}}|(?=[^\W\d_a-z]){_LETTERS})")
-_POSSESSIVE = re.compile(rf"[{_APOSTROPHES}]s$", re.IGNORECASE)
-_JOINT = re.compile(r"\.?[ \xa0-]|[‐‑–]|\r?\n")
 _COMMA = re.compile(r"\.?,\s+")
 _LIST = re.compile(r",? (?:and|or|to|&) (?:the )?(?:\w+ern )?|[-–/]")
-_ARTICLES = _set_of("al el ar as ash ad an at az ez es de la le")
 _LEAD = re.compile(
-    rf"\b((?:[A-Z]\w+ )?[A-Z][\w.]+)(?:[{_APOSTROPHES}]s (?:[a-z-]+ ){{0,2}}|"
+    rf"\b((?:[A-Z]\w+ )?[A-Z][\w.]+)(?:[{APOSTROPHES}]s (?:[a-z-]+ ){{0,2}}|"
     r"(?: [a-z-]+){0,3} (?:city|town|village|capital|province|region|district|port|enclave|suburb|"
     r"state|island|resort|settlement|governorate|county|neighbou?rhood)(?: of)? )\Z"
 )
 
 
-def _words(text: str, start: int, end: int, pattern: re.Pattern[str]) -> Iterator[_Word]:
-    for match in pattern.finditer(text, start, end):
-        word = match[0]
-        possessive = _POSSESSIVE.search(word)
-        stop = match.end() - (2 if possessive else 0)
-        word = word[: -2 if possessive else None].replace(".", "")
-        after = text[stop : stop + 2]
-        article = after[:1] == "-" and after[1:].isupper() and word in _ARTICLES
-        plural = word.endswith("s") and after[:1] in ("'", "’")
-        capital = word[:1].isupper() or article
-        yield _Word(word, key_of(word), match.start(), stop, capital, bool(possessive) or plural)
-
-
-def _is_name_like(word: _Word) -> bool:
-    key = word.key
-    return word.capital and key not in _NOT_NAMES and key not in _KINDS and key not in by_demonym()
-
-
-def _kinds(**words: str) -> dict[str, str]:
-    return {word: kind for kind, listed in words.items() for word in listed.split()}
-
-
-_KINDS = _kinds(
-    region="province provinces region regions state states governorate oblast prefecture "
-    "department canton division emirate republic territory voivodeship krai",
-    district="district districts county counties municipality tehsil taluk taluka upazila agency "
-    "raion parish subdivision block",
-    city="city cities town towns village villages suburb suburbs neighbourhood neighborhood "
-    "township settlement port resort",
-    road="road street avenue lane boulevard highway bridge expressway crossroads roundabout",
-    water="river lake sea strait straits ocean gulf bay canal creek channel reef mountains "
-    "mount mountain",
-    other="junction airport airbase base hotel square university hospital mosque church "
-    "market prison camp border area areas island islands peninsula valley coast capital "
-    "outskirts centre center countryside enclave strip park station stadium embassy "
-    "consulate court parliament residence home house office headquarters building "
-    "school college bazaar chowk sector axis forest hills plains desert north south "
-    "east west",
-)
-"""What words beside a name say that it is."""
-
-_NOT_NAMES = _set_of("""
-    the of and in on at near outside a an to from for with by al el ar as ash ad az ez es de la le
-    north south east west northern southern eastern western central northeast northwest southeast
-    southwest north-east upper lower greater old new inner outer mid city town village state
-    province district region county republic kingdom union empire island islands airport hotel
-    square street road university hospital mosque church cathedral temple market prison jail camp
-    base fort house office building palace parliament senate congress assembly council court
-    embassy consulate ministry police army navy force station stadium park school college academy
-    centre center bank line front zone border sea river lake bay gulf canal port valley mount
-    mountain hill hills forest desert bridge gate crossing checkpoint tower hall theatre museum
-    club bar mall sheikh wadi nahr tel tell kafr beit khan abu bani saint st sir lord king queen
-    san santa los las prince president minister general governor mayor mr mrs ms dr monday
-    tuesday wednesday thursday friday saturday sunday january february march april may june july
-    august september october november december spring summer autumn winter facebook twitter
-    google youtube internet islamic christian jewish muslim arab kurdish sunni shia shiite
-    supreme high federal national international foreign security united nations un nato defence
-    defense democratic people peoples party special military air main first second third cross
-    junction grand great big green red white black blue golden holy our this that here there
-    several multiple many some various two three four five its his her their where which
-    nationwide sites parts streets man most mary
-    """) - {"us", "uk", "eu"}
-
-_WORDS_TOO = _set_of("""
-    us car roc rok nice reading bath mobile orange march polish turkey chad cork tank bar most male
-    split hull deal sale date bath battle order police victoria prince salt lake
-    champion buffalo phoenix corona lima niger guinea china job same can van bor bari ica leon lens
-    liege troy rugby derby ford barry crawley dover stone poole worth chester jordan kent angers
-    tours essen vice cannes union paradise bay sandy independence enterprise sunrise hope eagle
-    surprise plains
-    """)
-"""Names that are words as well: in a feed without capitals they stay words."""
-
-_COMPASS = {
-    f"{key}{tail}": (("east" in key) - ("west" in key), ("north" in key) - ("south" in key))
-    for key in (
-        "north",
-        "south",
-        "east",
-        "west",
-        "northeast",
-        "northwest",
-        "southeast",
-        "southwest",
-    )
-    for tail in ("", "ern")
-}
-_LAST_NAME = re.compile(r"(?<!\S)([A-Z]\w+)[ -]\Z")
-_NEXT_NAME = re.compile(r"[A-Z]\w+(?:[ -][A-Z]\w+)*")
 _SUBURB = re.compile(
     r"(?:-area)? (?:suburb|district|quarter|borough|neighbou?rhood|town|village)s? of\b"
 )
 
-_BORDERS = _set_of("border borders frontier borderline boundary")
-_BY_A_BORDER = _set_of(
+_BORDERS = set_of("border borders frontier borderline boundary")
+_BY_A_BORDER = set_of(
     "town city village crossing province area region district post enclave camp towns "
     "villages areas provinces"
 )
-_ABROAD = _set_of("""
+_ABROAD = set_of("""
     embassy embassies consulate consulates mission ambassador ship vessel waters airspace base bases
     warship tanker plane aircraft
     """)
-_OTHER_CAPITALS = _set_of(
+_OTHER_CAPITALS = set_of(
     "financial commercial economic business cultural provincial regional former capitals"
 )
 
