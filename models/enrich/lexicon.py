@@ -175,44 +175,11 @@ _GAP = re.compile(r"[.(]?[^\S\n]*\n?[^\S\n]*[(-]?")
 
 # Lower-case forms that are everyday words, so never names in a feed without capitals.
 _EVERYDAY = frozenset(
-    [
-        "us",
-        "is",
-        "it",
-        "who",
-        "at",
-        "polish",
-        "pole",
-        "poles",
-        "turkey",
-        "jersey",
-        "china",
-        "cork",
-        "brit",
-        "scot",
-        "kiwi",
-        "male",
-        "reunion",
-        "chile",
-        "lao",
-        "java",
-        "shell",
-        "apple",
-        "amazon",
-        "meta",
-        "total",
-        "punch",
-        "dawn",
-        "vox",
-        "mend",
-        "ice",
-        "raw",
-        "mit",
-        "ec",
-        "pa",
-        "au",
-        "un-led",
-    ]
+    """
+    us is it who at polish pole poles turkey jersey china cork brit scot kiwi male reunion
+    chile lao java shell apple amazon meta total punch dawn vox mend ice raw mit ec pa au
+    un-led
+    """.split()
 )
 # Acronyms of four letters and more that also stand as names with one capital: Nato, Unesco.
 _NOT_CAPITALISED = frozenset({"mend", "sars", "bjp", "arsa", "ahram", "care", "diet", "anc"})

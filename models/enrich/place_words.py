@@ -38,6 +38,7 @@ def is_name_like(word: Word) -> bool:
 
 
 def is_cased(word: Word, key: str, lower_case: bool) -> bool:
+    """Whether a name that is written in capitals only, such as US, is written so here."""
     return key not in _acronyms() or (key not in WORDS_TOO if lower_case else word.text.isupper())
 
 
