@@ -7,6 +7,7 @@ under new ids, so that no ledger and no cache knows them. What is counted is wha
 codings topic has seen; the clock runs from the first article sent to the last coding read.
 """
 
+import logging
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -32,6 +33,8 @@ from eventwire.streams.embedded import EmbeddedBroker
 from eventwire.streams.feeds import counted
 from eventwire.streams.scratch import Scratch
 from eventwire.streams.settings import Settings
+
+log = logging.getLogger(__name__)
 
 CLASSIFIER = "eventwire.models.bench:loop"
 """What the loop classifies sentences with, as module:function."""
@@ -182,9 +185,11 @@ class _Bench:
             self._lane("stream", [worker_command()]) as stream,
             self._lane(LOOP, [child_command(LOOP, classifier)]) as loop,
         ):
+            log.info("loading and warming up")
             stream.measure(self._sample[:WARM_UP])
             loop.measure(few[:2])
-            for _ in range(self._rounds):
+            for number in range(1, self._rounds + 1):
+                log.info("round %d of %d: coder, stream, loop", number, self._rounds)
                 coder = self._code()
                 outcomes = zip(self._sample, coder.outcomes, strict=True)
                 turns[CODER].append(Counted.of(outcomes, coder.seconds))
@@ -192,6 +197,7 @@ class _Bench:
                 turns[LOOP].append(loop.measure(few))
             speed = {name: per_second(name, turn) for name, turn in turns.items()}
             rate = LATENCY_LOAD * speed["stream"].articles
+            log.info("latency: %.1f articles a second for %.0f s", rate, latency_seconds)
             latency = self._latency(stream, rate, latency_seconds)
         sentences, articles = zip(*speed.values(), strict=True)
         return Report(
@@ -231,7 +237,8 @@ class _Bench:
             for lane in lanes.values():
                 lane.await_shares()
                 lane.measure(self._sample[: WARM_UP * workers])
-            for _ in range(self._rounds):
+            for number in range(1, self._rounds + 1):
+                log.info("round %d of %d: one worker, %d workers", number, self._rounds, workers)
                 for name, lane in lanes.items():
                     turns[name].append(lane.measure(self._sample))
         one, all_ = (per_second(name, turn).sentences for name, turn in turns.items())
