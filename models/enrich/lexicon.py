@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from eventwire.models.enrich.countries import by_alpha3, countries
+from eventwire.models.enrich.grammar import words_of
 
 _DATA = Path(__file__).with_name("data")
 
@@ -174,12 +175,10 @@ _PLAIN = str.maketrans({"’": "'", "‑": "-", "ø": "o", "ł": "l", "đ": "d",
 _GAP = re.compile(r"[.(]?[^\S\n]*\n?[^\S\n]*[(-]?")
 
 # Lower-case forms that are everyday words, so never names in a feed without capitals.
-_EVERYDAY = frozenset(
-    """
-    us is it who at polish pole poles turkey jersey china cork brit scot kiwi male reunion
-    chile lao java shell apple amazon meta total punch dawn vox mend ice raw mit ec pa au
-    un-led
-    """.split()
+_EVERYDAY = words_of(
+    "us is it who at polish pole poles turkey jersey china cork brit scot kiwi male reunion",
+    "chile lao java shell apple amazon meta total punch dawn vox mend ice raw mit ec pa au",
+    "un-led",
 )
 # Acronyms of four letters and more that also stand as names with one capital: Nato, Unesco.
 _NOT_CAPITALISED = frozenset({"mend", "sars", "bjp", "arsa", "ahram", "care", "diet", "anc"})
