@@ -473,3 +473,50 @@ def test_an_option_that_is_wrong_is_told_in_one_line(tmp_path, option, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+# ------------------------------------------------------------------------------ docs/replay.md
+
+PAGE = (Path(__file__).parents[1] / "docs" / "replay.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_page_do_what_it_says(place):
+    archive = place.folder / "archive"
+    archive.mkdir()
+    lines = "".join(article(n, published_at="2025-03-03T07:00:00Z") + "\n" for n in range(3))
+    (archive / "a.jsonl").write_text(lines)
+    (place.folder / "articles.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    (place.folder / "table.csv").write_text("key,body,date\n007,x,29.06.2024\n8,y,2023-01-01\n")
+    prefix = place.settings.topic_prefix
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    commands = [one for one in blocks if not one.strip().endswith(" worker")]
+    assert (len(blocks), len(commands)) == (6, 5)
+    (place.folder / "eventwire").write_text(
+        f'#!/bin/sh\nexec {sys.executable} -P -m eventwire.streams.cli "$@"\n'
+    )
+    (place.folder / "eventwire").chmod(0o755)
+    told = []
+    for command in commands:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command.replace("archive.articles", f"{prefix}big")],
+            env=place.environment() | {"PATH": f"{place.folder}:{os.environ['PATH']}"},
+            cwd=place.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told.append(done.stderr)
+    assert "3 lines: 3 would be sent" in told[0]
+    assert "1 sent, 1 not of the time asked for" in told[1]
+    assert "3 sent" in told[2]
+    assert "nothing is left" in told[3]
+    assert place.keys(f"{prefix}big") == once(3)
+    assert place.keys() == once(3) + Counter(["007"])
+
+
+def test_the_worker_of_the_page_has_the_settings_that_read_the_topic():
+    assert (
+        "EVENTWIRE_ARTICLES_TOPIC=archive.articles EVENTWIRE_GROUP=archive eventwire worker" in PAGE
+    )
