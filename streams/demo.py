@@ -5,24 +5,22 @@ import logging
 import sys
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from kafka import KafkaConsumer
 
-from eventwire.models.records import Article, Event
+from eventwire.models.records import Event
 from eventwire.streams import clients
 from eventwire.streams.apache_kafka import Kafka
 from eventwire.streams.children import Child
 from eventwire.streams.dead_letters import REASON_HEADER
 from eventwire.streams.decode import Headers
 from eventwire.streams.embedded import EmbeddedBroker
-from eventwire.streams.feeds import Feed, Line, Reports, counted
+from eventwire.streams.feeds import Feed, Reports, counted
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.replay import Pacer, Sent, Unsent, replay
 from eventwire.streams.scratch import Scratch
@@ -40,19 +38,12 @@ WORKER_GRACE = 8.0
 BROKERS: dict[str, type[EmbeddedBroker | Kafka]] = {"embedded": EmbeddedBroker, "kafka": Kafka}
 
 
+Position = tuple[int, int]
+"""Partition and offset of an article."""
+
+
 class DemoError(Exception):
     """The demo could not go on; the message is one line."""
-
-
-class DeadLetter(NamedTuple):
-    """A message that could not be coded, as its headers tell of it."""
-
-    partition: int
-    """Where the message stood, like `offset`."""
-    offset: int
-    subject: str
-    """What `Accounts.sent_line` knows its line by."""
-    why: str
 
 
 class Accounts:
@@ -63,26 +54,27 @@ class Accounts:
         self.sent = 0
         self.unsent = 0
         """Lines too large for the topic."""
-        self._lines: defaultdict[str, list[str]] = defaultdict(list)
-        """Numbers of the lines that were sent, by the id of their article or else their place."""
-        self._ledger: dict[tuple[int, int], LedgerRecord] = {}
-        """By partition and offset of the message: a record that comes twice counts once."""
+        self._lines: dict[Position, str] = {}
+        """Numbers of the lines that were sent."""
+        self._ledger: dict[Position, LedgerRecord] = {}
+        """A record that comes twice counts once."""
         self._expected: set[str] = set()
         self._seen: set[str] = set()
-        self._expected_dead: set[tuple[int, int]] = set()
-        self._seen_dead: set[tuple[int, int]] = set()
-        self._untold: list[DeadLetter] = []
+        self._dead: dict[Position, str] = {}
+        """Why."""
+        self._untold: set[Position] = set()
+        """Dead letters that the ledger or their topic tells of, and `tell` has not."""
 
-    def sent_line(self, line: Line | Sent) -> None:
+    def sent_line(self, line: Sent) -> None:
         self.sent += 1
-        subject = line.article.id if isinstance(line.article, Article) else line.where
-        self._lines[subject].append(_number(line.where))
+        self._lines[line.partition, line.offset] = _number(line.where)
 
     def coded(self, record: LedgerRecord) -> None:
-        self._ledger[record.partition, record.offset] = record
+        position = record.partition, record.offset
+        if position not in self._ledger and record.outcome == "dead_letter":
+            self._untold.add(position)
+        self._ledger[position] = record
         self._expected.update(record.event_ids)
-        if record.outcome == "dead_letter":
-            self._expected_dead.add((record.partition, record.offset))
 
     def arrived(self, event_id: str) -> bool:
         """False for an event that had arrived before."""
@@ -90,32 +82,19 @@ class Accounts:
         self._seen.add(event_id)
         return new
 
-    def died(self, letter: DeadLetter) -> None:
-        position = letter.partition, letter.offset
-        if position not in self._seen_dead:
-            self._seen_dead.add(position)
-            self._untold.append(letter)
+    def died(self, position: Position, why: str) -> None:
+        self._dead[position] = why
 
     def tell(self) -> Iterator[str]:
-        """A line for every dead letter since the last call; one that was quicker than the brokers'
-        word on its message has to wait for that."""
-        waiting = []
-        for letter in self._untold:
-            if numbers := self._lines.get(letter.subject):
-                # Several where articles of the feed have the same id.
-                yield f"feed line {' or '.join(numbers)}: dead letter (reason: {letter.why})"
-            else:
-                waiting.append(letter)
-        self._untold = waiting
+        """A line for every dead letter, once all is known of it: where it stood in the feed, which
+        the brokers' word on it tells, and from its topic why it could not be coded."""
+        for position in sorted(self._untold & self._dead.keys() & self._lines.keys()):
+            self._untold.remove(position)
+            yield f"feed line {self._lines[position]}: dead letter (reason: {self._dead[position]})"
 
     @property
     def complete(self) -> bool:
-        return (
-            len(self._ledger) >= self.sent
-            and self._expected <= self._seen
-            and self._expected_dead <= self._seen_dead
-            and not self._untold
-        )
+        return len(self._ledger) >= self.sent and self._expected <= self._seen and not self._untold
 
     def summary(self, seconds: float) -> str:
         outcomes = [record.outcome for record in self._ledger.values()]
@@ -266,7 +245,7 @@ def _receive(
             if record.topic == named.codings.name:
                 accounts.coded(msgspec.json.decode(record.value, type=LedgerRecord))
             elif record.topic == named.dead_letters.name:
-                accounts.died(_dead_letter(record.headers))
+                accounts.died(*_dead_letter(record.headers))
             elif record.value is not None:
                 event = msgspec.json.decode(record.value, type=Event)
                 if accounts.arrived(event.event_id):
@@ -274,19 +253,15 @@ def _receive(
     return events
 
 
-def _dead_letter(headers: Headers) -> DeadLetter:
+def _dead_letter(headers: Headers) -> tuple[Position, str]:
+    """Where the message stood, and why it could not be coded."""
     said = {name: (value or b"").decode(errors="replace") for name, value in headers}
     topic, partition, offset, message = (
         said[f"__connect.errors.{name}"]
         for name in ("topic", "partition", "offset", "exception.message")
     )
     what = message.removeprefix(f"{topic}[{partition}] offset {offset}: ")
-    return DeadLetter(
-        int(partition),
-        int(offset),
-        subject=said["ce_id"],
-        why=visible(f"{said[REASON_HEADER]}, {what}"),
-    )
+    return (int(partition), int(offset)), visible(f"{said[REASON_HEADER]}, {what}")
 
 
 def _number(where: str) -> str:

@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import re
@@ -14,10 +15,11 @@ import pytest
 
 from eventwire.models.records import Article
 from eventwire.streams.decode import Refusal
-from eventwire.streams.demo import Accounts, DeadLetter, on_embedded_broker
-from eventwire.streams.feeds import REPORTED, Line, open_feed, published
+from eventwire.streams.demo import Accounts, on_embedded_broker
+from eventwire.streams.feeds import REPORTED, open_feed, published
 from eventwire.streams.options import SAMPLE_FEED
 from eventwire.streams.outputs import LedgerRecord
+from eventwire.streams.replay import Sent
 from eventwire.streams.settings import Secret, Settings
 
 TESTS = Path(__file__).parent
@@ -41,13 +43,8 @@ def coded(offset, outcome="coded", event_ids=()):
     )
 
 
-def line(number, article_id=None):
-    article = Article(id=article_id, text="t") if article_id else Refusal("not_json", "not JSON")
-    return Line(f"feed.jsonl:{number}", b"", article)
-
-
-def letter(offset, subject, why="not_json, expected JSON, got noise"):
-    return DeadLetter(partition=0, offset=offset, subject=subject, why=why)
+def sent(number, offset):
+    return Sent(f"feed.jsonl:{number}", b"", Refusal("not_json", "no JSON"), 0, offset)
 
 
 def test_nothing_sent_is_nothing_to_wait_for():
@@ -80,39 +77,34 @@ def test_an_event_that_comes_twice_is_new_once():
 
 def test_a_dead_letter_is_told_once_with_its_line_and_reason():
     accounts = Accounts()
-    accounts.sent_line(line(7))
+    accounts.sent_line(sent(3, offset=0))
+    accounts.sent_line(sent(7, offset=1))
+    told = []
     for _ in range(2):  # a worker that was killed writes it again
-        accounts.died(letter(0, "feed.jsonl:7"))
-    assert list(accounts.tell()) == [
-        "feed line 7: dead letter (reason: not_json, expected JSON, got noise)"
-    ]
-    assert list(accounts.tell()) == []
+        accounts.died((0, 1), "not_json, expected JSON, got noise")
+        accounts.coded(coded(1, "dead_letter"))
+        told += accounts.tell()
+    assert told == ["feed line 7: dead letter (reason: not_json, expected JSON, got noise)"]
 
 
-def test_a_dead_letter_that_comes_before_the_word_on_its_message_is_told_after_it():
+def all_of_a_dead_letter(accounts):
+    return {
+        "the brokers' word on its message": lambda: accounts.sent_line(sent(7, offset=0)),
+        "its record in the ledger": lambda: accounts.coded(coded(0, "dead_letter")),
+        "the dead letter": lambda: accounts.died((0, 0), "noise"),
+    }
+
+
+@pytest.mark.parametrize("order", itertools.permutations(all_of_a_dead_letter(None)))
+def test_a_dead_letter_is_told_when_all_is_known_in_whatever_order_it_comes(order):
     accounts = Accounts()
-    accounts.died(letter(0, "a1"))
-    assert list(accounts.tell()) == []
-    accounts.sent_line(line(3, "a1"))
+    steps = all_of_a_dead_letter(accounts)
+    for what in order[:2]:
+        steps[what]()
+        assert list(accounts.tell()) == []
+    steps[order[2]]()
+    assert not accounts.complete
     assert len(list(accounts.tell())) == 1
-
-
-def test_a_dead_letter_of_an_id_that_several_lines_have_names_them_all():
-    accounts = Accounts()
-    accounts.sent_line(line(3, "a1"))
-    accounts.sent_line(line(9, "a1"))
-    accounts.died(letter(0, "a1"))
-    assert next(accounts.tell()).startswith("feed line 3 or 9: dead letter ")
-
-
-def test_a_demo_is_not_complete_before_its_dead_letters_were_told():
-    accounts = Accounts()
-    accounts.sent_line(line(7))
-    accounts.coded(coded(0, "dead_letter"))
-    assert not accounts.complete
-    accounts.died(letter(0, "feed.jsonl:7"))
-    assert not accounts.complete
-    list(accounts.tell())
     assert accounts.complete
 
 
