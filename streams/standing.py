@@ -23,15 +23,16 @@ STALLED_SECONDS = 60.0
 """Without any record, although the end is not reached, after which reading is given up."""
 
 
-def standing_records(settings: Settings) -> Iterator[tuple[str, bytes]]:
-    """Place and value of every record that stands, in the order they were written by partition.
+def standing_records(settings: Settings, topic: str | None = None) -> Iterator[tuple[str, bytes]]:
+    """Place and value of every record that stands, in the order they were written by partition: on
+    the events topic, or on one that is named.
 
     Reads from the beginning to where the topic ended at the start; what arrives later is not
     looked at. Only the last record of a key counts, which is known at the end: until then records
     lie in a temporary file, so memory is constant and the file as large as the events that stand.
     Raises BrokerError.
     """
-    topic = topics(settings).events.name
+    topic = topic or topics(settings).events.name
     with (
         tempfile.TemporaryDirectory(prefix="eventwire-", ignore_cleanup_errors=True) as folder,
         closing(sqlite3.connect(Path(folder) / "standing")) as database,
