@@ -173,6 +173,27 @@ def export(loaded: Settings, options: argparse.Namespace) -> int:
     return DONE
 
 
+def compare(loaded: Settings, options: argparse.Namespace) -> int:
+    import msgspec
+
+    from eventwire.streams import compare
+
+    both = options.min_confidence or 0.0
+    thresholds = [
+        both if own is None else own for own in (options.min_confidence_a, options.min_confidence_b)
+    ]
+    found = compare.compare(
+        loaded,
+        options.a,
+        options.b,
+        thresholds=(thresholds[0], thresholds[1]),
+        articles=options.articles,
+        examples=options.examples,
+    )
+    print(msgspec.json.encode(found).decode() if options.json else compare.page(found))
+    return DONE
+
+
 def sink(loaded: Settings, options: argparse.Namespace) -> int:
     try:
         from eventwire.streams import sink
@@ -322,8 +343,8 @@ def teach(_: Settings, options: argparse.Namespace) -> int:
 COMMANDS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     command.__name__: command
     for command in (
-        code, demo, broker, worker, replay, tail, export, sink, dlq, schema, topics, config,
-        evaluate, bench, train, teach,
+        code, demo, broker, worker, replay, tail, export, compare, sink, dlq, schema, topics,
+        config, evaluate, bench, train, teach,
     )
 }  # fmt: skip
 

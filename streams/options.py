@@ -142,6 +142,15 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     _add_export(sub)
 
+    sub = command(
+        "compare",
+        "Show which events are gained, lost and changed from A to B, by type, with examples",
+        *_KAFKA,
+        more="Of two models, two thresholds, or of a replay and what the topic holds;"
+        " docs/compare.md shows each. Exit status 0 whatever is found.",
+    )
+    _add_compare(sub)
+
     command(
         "sink",
         "Keep the events topic as a table in PostgreSQL, until stopped",
@@ -422,6 +431,32 @@ def _add_export(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--quiet", action="store_true", help="no reports and no summary, only errors")
 
 
+def _add_compare(sub: argparse.ArgumentParser) -> None:
+    for letter in "AB":
+        sub.add_argument(
+            letter.lower(),
+            metavar=letter,
+            help="event records as `eventwire code` writes them, plain or gzip, or topic:NAME;"
+            " topic: alone is the events topic",
+        )
+    for letter, of in (("", "both"), ("-a", "A"), ("-b", "B")):
+        sub.add_argument(
+            f"--min-confidence{letter}",
+            type=_ratio,
+            metavar="X",
+            help=f"only events of at least this probability, of {of}",
+        )
+    sub.add_argument("--articles", metavar="FEED", help="only events of the articles of this feed")
+    sub.add_argument(
+        "--examples",
+        type=_whole,
+        default=2,
+        metavar="N",
+        help="of each type and kind (default: 2)",
+    )
+    sub.add_argument("--json", action="store_true", help="one JSON object, with whole records")
+
+
 def _add_filters(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--type",
@@ -527,6 +562,10 @@ def _duration(text: str) -> float:
             f"expected a number and s, m, h or d, as in 2h, got {text!r}"
         )
     return float(match[1]) * units[match[2]]
+
+
+def _whole(text: str) -> int:
+    return int(_number(text, "a whole number of at least 0", lambda v: v >= 0 and v.is_integer()))
 
 
 def _count(text: str) -> int:
