@@ -1,6 +1,6 @@
 # make demo   install if needed, then watch the events of a few articles arrive on a Kafka topic
 # make test   lint, types and all tests
-# make soak   every article of ../shared/feeds through the coder: 20 minutes to hours
+# make soak   every article of ../shared/feeds through the coder, and every fault at length: hours
 # make lint   lint and types only
 # make schemas  write docs/schemas anew from the record types
 # make clean  remove what was made here
@@ -28,7 +28,7 @@ test: lint
 	@$(BIN)/python -m pytest
 
 soak: .venv/installed
-	@$(BIN)/python -m pytest -m soak tests/test_offsets.py
+	@$(BIN)/python -m pytest -m soak tests/test_offsets.py tests/test_faults*.py
 
 lint: .venv/installed
 	@$(BIN)/ruff check

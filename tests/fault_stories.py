@@ -4,15 +4,18 @@ import signal
 import time
 from random import Random
 
-from conftest import WorkerProcess
+from conftest import HasSettings, WorkerProcess
 from faults import QUICK, NewWorker, Trial
+from kafka_cluster import Cluster
+
+from eventwire.streams import clients
 
 START_SECONDS = 120.0
 
 
-def start(trial: Trial, new_worker: NewWorker, **variables: str) -> WorkerProcess:
+def start(where: HasSettings, new_worker: NewWorker, **variables: str) -> WorkerProcess:
     """A worker that has its partitions."""
-    worker = new_worker(trial, **QUICK | variables)
+    worker = new_worker(where, **QUICK | variables)
     worker.wait_for_log("given partitions", START_SECONDS)
     return worker
 
@@ -54,13 +57,13 @@ def join_and_leave(trial: Trial, new_worker: NewWorker, rounds: int) -> WorkerPr
         joined = []
         for _ in range(2):
             joined.append(start(trial, new_worker))
-            _work_on(trial, oldest, *joined)
+            work_on(trial, oldest, *joined)
         oldest.signal(signal.SIGTERM)
         assert oldest.wait(60) == 0
-        _work_on(trial, *joined)
+        work_on(trial, *joined)
         joined[0].signal(signal.SIGTERM)
         assert joined[0].wait(60) == 0
-        _work_on(trial, joined[1])
+        work_on(trial, joined[1])
         oldest = joined[1]
     return oldest
 
@@ -71,26 +74,26 @@ def stall(trial: Trial, new_worker: NewWorker, times: int) -> list[WorkerProcess
     pair = [start(trial, new_worker), start(trial, new_worker)]
     for turn in range(times):
         stalled, other = pair[turn % 2], pair[1 - turn % 2]
-        _work_on(trial, *pair)
+        work_on(trial, *pair)
         given = other.logged.count("given partitions")
         stalled.signal(signal.SIGSTOP)
         try:
             # All of them: those of the stalled one as well.
-            _until_given(other, given, "[0, 1]")
-            _work_on(trial, other)
+            until_given(other, given, "[0, 1]")
+            work_on(trial, other)
             given = stalled.logged.count("given partitions")
         finally:
             stalled.signal(signal.SIGCONT)
-        _until_given(stalled, given)
-    _work_on(trial, *pair)
+        until_given(stalled, given)
+    work_on(trial, *pair)
     return pair
 
 
-def _work_on(trial: Trial, *workers: WorkerProcess) -> None:
+def work_on(trial: Trial, *workers: WorkerProcess) -> None:
     trial.progress(*workers, beyond=trial.finished() + 100)
 
 
-def _until_given(worker: WorkerProcess, times: int, which: str = "") -> None:
+def until_given(worker: WorkerProcess, times: int, which: str = "") -> None:
     """Wait until it was given partitions, `which` ones, since `times` times."""
     deadline = time.monotonic() + START_SECONDS
     while True:
@@ -100,3 +103,73 @@ def _until_given(worker: WorkerProcess, times: int, which: str = "") -> None:
         assert worker.process.poll() is None, worker.logged
         assert time.monotonic() < deadline, worker.logged
         time.sleep(0.1)
+
+
+def outage(trial: Trial, new_worker: NewWorker, cluster: Cluster, seconds: float) -> WorkerProcess:
+    """All brokers are killed, and `seconds` later they start again. The worker lives through it."""
+    worker = start(trial, new_worker)
+    work_on(trial, worker)
+    for broker in cluster.brokers:
+        broker.kill()
+    began, least = time.monotonic(), worker.metric("process_resident_memory_bytes")
+    largest, lines = least, worker.logged.count("\n")
+    while time.monotonic() - began < seconds:
+        largest = max(largest, worker.metric("process_resident_memory_bytes"))
+        time.sleep(0.5)
+    lines = worker.logged.count("\n") - lines
+    cluster.heal()
+    work_on(trial, worker)
+    trial.note(f"{lines} lines of log and {(largest - least) / 2**20:.1f} MiB more in the outage")
+    # At most a batch waits for the brokers, another for the coder, and 64 articles for their turn.
+    assert largest - least < 64 * 2**20
+    assert lines <= 10 + seconds
+    return worker
+
+
+def restart(trial: Trial, new_worker: NewWorker, cluster: Cluster, times: int) -> WorkerProcess:
+    """Each broker in turn is told to stop, and starts again."""
+    worker = start(trial, new_worker)
+    for turn in range(times):
+        work_on(trial, worker)
+        broker = cluster.brokers[turn % len(cluster.brokers)]
+        broker.stop()
+        broker.start()
+    work_on(trial, worker)
+    return worker
+
+
+def lose_one_of_three(
+    trial: Trial, new_worker: NewWorker, cluster: Cluster, times: int
+) -> list[WorkerProcess]:
+    """The broker that the group depends on most is killed, the workers go on, and it comes back."""
+    pair = [start(trial, new_worker), start(trial, new_worker)]
+    for _ in range(times):
+        work_on(trial, *pair)
+        with clients.admin(trial.settings) as admin:
+            coordinators = admin._manager.run(admin._find_coordinator_ids, [trial.settings.group])
+        broker = cluster.brokers[coordinators[trial.settings.group] - 1]
+        broker.kill()
+        work_on(trial, *pair)
+        broker.start()
+    work_on(trial, *pair)
+    return pair
+
+
+def add_partitions(trial: Trial, total: int) -> None:
+    with clients.admin(trial.settings) as admin:
+        # The ledger first, that no article comes where it has no partition yet.
+        for topic in (trial.topics.codings, trial.topics.articles):
+            admin.create_partitions({topic.name: total})
+
+
+def kill_among_others(trial: Trial, new_worker: NewWorker, times: int) -> list[WorkerProcess]:
+    """One of three workers, always the oldest, who leads the group; another comes in its place."""
+    workers = [start(trial, new_worker) for _ in range(3)]
+    for _ in range(times):
+        work_on(trial, *workers)
+        oldest = workers.pop(0)
+        oldest.signal(signal.SIGKILL)
+        oldest.wait()
+        workers.append(start(trial, new_worker))
+    work_on(trial, *workers)
+    return workers

@@ -27,15 +27,18 @@ from conftest import AnyBroker, WorkerProcess, room_settings
 from fakes.fake_coder import FakeCoder
 from kafka.errors import KafkaError
 
-from eventwire.models.records import Article
+from eventwire.models.records import Article, Coding
 from eventwire.streams import clients, topics
 from eventwire.streams.clients import BrokerError
+from eventwire.streams.coding import load_coder
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.standing import until_the_end
 from eventwire.streams.topics import Topic
 
 QUICK = {"EVENTWIRE_BATCH_SECONDS": "0.2"}
 """For a worker: many small batches, so that whatever strikes finds one half done."""
+
+FAKE = "fakes.fake_coder:load"
 
 BACKLOG = 600
 """Articles that wait for a coder of 200 a second, less or more, while a trial is fed."""
@@ -106,6 +109,7 @@ class Trial:
         self._articles: dict[str, Article] = {}
         self._ends: dict[int, int] = {}
         self._numbers = itertools.count()
+        self._notes: list[str] = []
         topics.create_missing(self.settings)
 
     # ------------------------------------------------------------------------------- sending
@@ -125,6 +129,12 @@ class Trial:
                 waiting = failed
             if waiting:
                 time.sleep(0.5)
+
+    def send_bad(self, count: int) -> list[str]:
+        """Articles that become dead letters; their ids."""
+        bad = [Article(id=f"bad{next(self._numbers)}", text=" ") for _ in range(count)]
+        self.send(bad)
+        return [each.id for each in bad]
 
     def _send(
         self, producer: Any, article: Article, partition: int | None
@@ -172,9 +182,20 @@ class Trial:
 
     # ------------------------------------------------------------------------------ progress
 
-    def committed(self) -> dict[int, int]:
-        with clients.admin(self.settings) as admin:
-            offsets = admin.list_group_offsets(self.settings.group).get(self.settings.group, {})
+    def committed(self, seconds: float = 60) -> dict[int, int]:
+        """Offsets by partition; asks again for a while where the broker is not ready to tell."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                with clients.admin(self.settings) as admin:
+                    offsets = admin.list_group_offsets(self.settings.group)
+            except (BrokerError, KafkaError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+            else:
+                break
+        offsets = offsets.get(self.settings.group, {})
         return {
             partition.partition: found.offset
             for partition, found in offsets.items()
@@ -222,9 +243,8 @@ class Trial:
         buried = set(dead)
         expected = {
             event.event_id: event
-            for each in self._articles.values()
-            if each.id not in buried
-            for event in FakeCoder().coding(each).events
+            for coding in self._codings([a for a in self._articles.values() if a.id not in buried])
+            for event in coding.events
             if event.confidence >= self.settings.min_confidence
         }
         count = Count(what, articles=len(self._articles), events=len(expected))
@@ -239,8 +259,18 @@ class Trial:
             )
         self._look_at_the_ledger(count, expected)
         self._look_at_dead_letters(count, buried)
-        self._record_property("counted", str(count))
+        self._record_property("counted", "; ".join([str(count), *self._notes]))
         return count
+
+    def _codings(self, articles: list[Article]) -> list[Coding]:
+        """What they give where nothing breaks."""
+        if self.settings.coder == FAKE:
+            return [FakeCoder().coding(each) for each in articles]
+        return load_coder(self.settings).code(articles)
+
+    def note(self, line: str) -> None:
+        """For the record, beside the count."""
+        self._notes.append(line)
 
     def _look_at_the_ledger(self, count: Count, expected: dict[str, Any]) -> None:
         events: dict[str, set[str]] = {each: set() for each in self._articles}
@@ -298,7 +328,12 @@ def _compare(count: Count, expected: dict[str, bytes], standing: dict[str, bytes
     count.lost += sorted(expected.keys() - standing.keys())
     count.strange += sorted(standing.keys() - expected.keys())
     both = expected.keys() & standing.keys()
-    count.changed += sorted(name for name in both if standing[name] != expected[name])
+    count.changed += sorted(n for n in both if _timeless(standing[n]) != _timeless(expected[n]))
+
+
+def _timeless(event: bytes) -> dict[str, Any]:
+    decoded: dict[str, Any] = msgspec.json.decode(event)
+    return decoded | {"detected_at": None}
 
 
 def article(article_id: str, text: str) -> Article:

@@ -22,6 +22,7 @@ NewRoom = Callable[..., Room]
 NewWorker = Callable[..., WorkerProcess]
 Run = Callable[..., "Ran"]
 
+on_kafka = pytest.mark.parametrize("broker", ["kafka"], indirect=True)
 on_both = pytest.mark.parametrize("broker", ["embedded_broker", "kafka"], indirect=True)
 
 
@@ -132,7 +133,7 @@ def room(broker: Any, request: pytest.FixtureRequest) -> Iterator[Topics]:
     made.close()
 
 
-@on_both
+@on_kafka
 def test_dead_letters_that_a_worker_can_code_by_now_are_sent_again_and_coded(
     room: Topics, new_worker: NewWorker, dlq: Run
 ) -> None:

@@ -17,6 +17,10 @@ NewWorker = Callable[..., WorkerProcess]
 Record = Callable[[str, object], None]
 
 
+MOMENTS = ("amid the events", "before the ledger", "before committing")
+"""Of those of dying_worker.py, where it leaves most to be repeated."""
+
+
 def test_workers_killed_at_random_moments_lose_nothing(
     broker: AnyBroker, new_worker: NewWorker, record_property: Record
 ) -> None:
@@ -34,12 +38,12 @@ def test_a_worker_killed_between_any_two_steps_of_a_batch_loses_nothing(
 ) -> None:
     trial = Trial(broker, "moments", record_property)
     with trial.fed():
-        for moment in dying_worker.MOMENTS:
+        for moment in MOMENTS:
             worker = new_worker(trial, program=dying_worker.program(moment), **QUICK)
             assert worker.wait(stories.START_SECONDS) == -signal.SIGKILL, worker.logged
         last = stories.start(trial, new_worker)
     trial.finish(last)
-    count = trial.count(f"killed at {len(dying_worker.MOMENTS)} exact moments")
+    count = trial.count(f"killed {', '.join(MOMENTS)}")
     assert count.wrong == 0
     # So it was killed amid them, and what it had written was written again, to the same ids.
     assert count.repeated > 0
@@ -51,10 +55,10 @@ def test_a_worker_told_to_stop_under_load_ends_in_time_and_nothing_is_repeated(
 ) -> None:
     trial = Trial(broker, "sigterms", record_property)
     with trial.fed():
-        stories.stop_under_load(trial, new_worker, 2)
+        stories.stop_under_load(trial, new_worker, 1)
         last = stories.start(trial, new_worker)
     trial.finish(last)
-    count = trial.count("2 SIGTERMs under load")
+    count = trial.count("1 SIGTERM under load")
     assert (count.wrong, count.repeated, count.recorded_again) == (0, 0, 0)
 
 
@@ -101,7 +105,7 @@ def test_a_worker_that_wakes_up_late_does_not_bring_back_what_was_corrected_mean
     room.ledger_of(room.send_article("b", "It rained."), stories.START_SECONDS)
     assert room.events() == standing
     assert [event["event_type"] for event in standing.values()] == ["meeting", "denial"]
-    assert "silent for longer than its session (EVENTWIRE_SESSION_TIMEOUT): 1 art" in late.logged
+    assert "silent for longer than its session (EVENTWIRE_SESSION_TIMEOUT): " in late.logged
 
 
 def test_an_article_that_kills_the_coder_is_tried_twice_and_costs_no_other(

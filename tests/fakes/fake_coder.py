@@ -3,7 +3,7 @@
 Every sentence with the word "met" is a meeting, with "captured" a capture. Words in capitals in
 the text make it misbehave: KILL ends the process, RAISE raises on the whole batch, CROWD on any of
 more than one, FAIL fails the article, OVER LIMIT fails it for that limit, FREEZE sleeps for a
-minute, LONG for five seconds, SLOW for one, WORK for five milliseconds, PRINT writes to stdout.
+minute, LONG for three seconds, SLOW for one, WORK for five milliseconds, PRINT writes to stdout.
 """
 
 import os
@@ -50,7 +50,7 @@ class FakeCoder:
             if "SLOW" in article.text:
                 time.sleep(1)
             if "LONG" in article.text:
-                time.sleep(5)
+                time.sleep(3)
             if "WORK" in article.text:
                 time.sleep(0.005)
             if "PRINT" in article.text:

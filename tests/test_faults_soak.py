@@ -1,0 +1,154 @@
+"""The same faults at length: `make soak`, or `pytest -m soak tests/test_faults_soak.py`.
+
+On Apache Kafka, and those that need no fault of the broker on the embedded one too. Articles come
+all the while; the counts stand at the end of pytest's output. An hour on two cores.
+"""
+
+import random
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+import fault_stories as stories
+import pytest
+from conftest import AnyBroker, WorkerProcess, on_both_brokers
+from fakes import dying_worker
+from faults import QUICK, Trial
+from kafka_cluster import Cluster
+
+from eventwire.models.records import Article
+from eventwire.streams import feeds
+
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
+
+NewWorker = Callable[..., WorkerProcess]
+Record = Callable[[str, object], None]
+
+FEED = Path(__file__).parent.parent.parent / "shared" / "feeds" / "bbc.jsonl"
+
+broker = on_both_brokers()
+
+
+@pytest.fixture(scope="module")
+def cluster(new_kafka: Callable[..., Cluster]) -> Cluster:
+    return new_kafka()
+
+
+@pytest.fixture(scope="module")
+def three(new_kafka: Callable[..., Cluster]) -> Cluster:
+    return new_kafka(3)
+
+
+def test_twenty_kills(broker: AnyBroker, new_worker: NewWorker, record_property: Record) -> None:
+    trial = Trial(broker, "soak-kills", record_property)
+    seed = random.randrange(10**6)
+    with trial.fed():
+        stories.kill_at_random(trial, new_worker, 20, seed)
+        last = stories.start(trial, new_worker)
+    trial.finish(last, seconds=1200)
+    assert trial.count(f"20 SIGKILLs at random moments, seed {seed}").wrong == 0
+
+
+def test_every_moment_of_a_batch_five_times(
+    broker: AnyBroker, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(broker, "soak-moments", record_property)
+    with trial.fed():
+        for moment in dying_worker.MOMENTS * 5:
+            worker = new_worker(trial, program=dying_worker.program(moment), **QUICK)
+            worker.wait(stories.START_SECONDS)
+        last = stories.start(trial, new_worker)
+    trial.finish(last, seconds=1200)
+    assert trial.count(f"killed {5 * len(dying_worker.MOMENTS)} times at exact moments").wrong == 0
+
+
+def test_ten_sigterms(broker: AnyBroker, new_worker: NewWorker, record_property: Record) -> None:
+    trial = Trial(broker, "soak-sigterms", record_property)
+    with trial.fed():
+        stories.stop_under_load(trial, new_worker, 10)
+        last = stories.start(trial, new_worker)
+    trial.finish(last, seconds=1200)
+    count = trial.count("10 SIGTERMs under load")
+    assert (count.wrong, count.repeated, count.recorded_again) == (0, 0, 0)
+
+
+def test_workers_join_and_leave_five_times(
+    broker: AnyBroker, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(broker, "soak-joining", record_property, partitions=6)
+    with trial.fed():
+        last = stories.join_and_leave(trial, new_worker, 5)
+    trial.finish(last, seconds=1200)
+    assert trial.count("5 times two workers join a third, and two leave").wrong == 0
+
+
+def test_workers_are_killed_among_others_ten_times(
+    broker: AnyBroker, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(broker, "soak-killed", record_property, partitions=6)
+    with trial.fed():
+        last = stories.kill_among_others(trial, new_worker, 10)
+    trial.finish(*last, seconds=1200)
+    assert trial.count("10 SIGKILLs, each to one of three workers").wrong == 0
+
+
+def test_workers_stand_still_in_turn_five_times(
+    broker: AnyBroker, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(broker, "soak-stalled", record_property)
+    with trial.fed():
+        pair = stories.stall(trial, new_worker, 5)
+    trial.finish(*pair, seconds=1200)
+    assert trial.count("5 SIGSTOPs for longer than the session").wrong == 0
+
+
+def test_the_broker_restarts_five_times(
+    cluster: Cluster, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(cluster, "soak-restarts", record_property)
+    with trial.fed():
+        worker = stories.restart(trial, new_worker, cluster, 5)
+    trial.finish(worker, seconds=1200)
+    assert trial.count("5 restarts of the broker").wrong == 0
+
+
+def test_the_broker_is_gone_for_a_minute(
+    cluster: Cluster, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(cluster, "soak-gone", record_property)
+    with trial.fed():
+        worker = stories.outage(trial, new_worker, cluster, 60)
+    trial.finish(worker, seconds=1200)
+    assert trial.count("no broker for 60 s").wrong == 0
+
+
+def test_each_of_three_brokers_restarts_and_the_most_needed_is_lost_three_times(
+    three: Cluster, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(three, "soak-three", record_property)
+    with trial.fed():
+        pair = stories.lose_one_of_three(trial, new_worker, three, 3)
+        worker = stories.restart(trial, new_worker, three, 3)
+    trial.finish(*pair, worker, seconds=1200)
+    assert trial.count("of three brokers one is lost, 3 times; each restarts once").wrong == 0
+
+
+def test_the_model_that_ships_gives_the_same_events_through_three_kills(
+    cluster: Cluster, new_worker: NewWorker, record_property: Record
+) -> None:
+    if not FEED.exists():
+        pytest.skip(f"no {FEED}")
+    with feeds.open_feed(str(FEED), max_bytes=1_000_000) as feed:
+        articles = [line.article for line in islice(feed, 200)]
+    assert all(isinstance(article, Article) for article in articles)
+    trial = Trial(cluster, "soak-model", record_property, coder="eventwire.models.coder:load_coder")
+    trial.send(articles)
+    for _ in range(3):
+        before = trial.finished()
+        worker = stories.start(trial, new_worker)
+        trial.progress(worker, beyond=before)
+        worker.end()
+        assert trial.unfinished() > 0, "it was killed with nothing at hand"
+    last = stories.start(trial, new_worker)
+    trial.finish(last, seconds=3600)
+    assert trial.count("the model that ships, 3 SIGKILLs").wrong == 0
