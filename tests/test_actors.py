@@ -242,6 +242,9 @@ PHRASES = [
     ("Chinese leadership", "CHN GOV - demonym"),
     ("Chinese coast guard officers", "CHN MIL - demonym"),
     ("Kenyan police officer", "KEN COP - demonym"),
+    ("ex-first minister of Kenya", "KEN CVL - exact"),
+    ("Syrian air base", "SYR MIL - demonym"),
+    ("Jo Lind, 67, of Slidell", "- - Jo Lind -"),
     # offices that one country has
     ("Taoiseach", "IRL GOV - exact"),
     ("Deputy Secretary of State Jo Lind", "USA GOV Jo Lind exact"),
@@ -513,6 +516,7 @@ PRONOUNS = [
     ("After a month as a medic in Oslo, Jo Lind left. Later [he] came.", "Jo Lind"),
     ("A child of refugees, Jo Lind, the singer, won. Later [she] left.", "Jo Lind"),
     ("Jo Lind left. There was a soldier. Later [he] came.", None),
+    ("Jo Lind swims in the individual medley. Later [she] left.", "Jo Lind"),
     # in quotations, who is spoken of is named before them
     ('Jo Lind, a trader, left. "[He] lied," said Anna Berg.', "Jo Lind"),
     ('Jo Lind met Omar Latif. "[He] lied," said Anna Berg.', None),
@@ -540,6 +544,12 @@ ABOUT = [
     ("Kenya voted. Kenyan radio hailed Kenya and the US too. [Congress] left.", "USA LEG"),
     ("US law. US talk. US radio. UK. US aid. US oil. US. US. [Conservatives] left.", "USA PTY"),
     ("Kenya voted. Kenyan radio hailed Kenya. [World leaders] left.", "- GOV"),
+    ("Kenya voted. Kenya, Kenya: Uganda, Kenya and Uganda. [Police] came.", "KEN COP"),
+    ("Kenya voted. Kenyan radio hailed Kenya. President Jo Lind left. [Lind] came.", "KEN GOV"),
+    # offices that are usually one country's, if the article speaks of it
+    ("US oil. In Syria [Secretary of State Jo Lind] left.", "USA GOV"),
+    ("US oil. Defense Secretary Jo Lind left. In Syria [Lind] came.", "USA GOV"),
+    ("In Syria [Secretary of State Jo Lind] left.", "- GOV"),
     # an administration is its leader's
     ("The Obama administration fell. An [administration official] left.", "USA GOV"),
     ("Mr Putin left. Then [his party] fell.", "RUS GOV"),
@@ -557,6 +567,7 @@ ROLES = [
     ("A Turkish official spoke. The [official] left.", "TUR GOV - coreference"),
     ("The army of Kenya came. The [army] left.", "KEN MIL Kenyan armed forces coreference"),
     ("Kenyan officials met. Kenya is calm. [Officials] said no.", "KEN GOV - coreference"),
+    ("Obama administration officials met. The [official] left.", "USA GOV - coreference"),
     # of two, or of none that is named before
     ("Turkish and Swedish officials met. The [officials] left.", "- GOV - role"),
     ("Turkish officials met. Swedish officials left. The [officials] left.", "- GOV - role"),
@@ -597,6 +608,7 @@ CUT = [
     ("The [Turkish] army failed.", "TUR MIL Turkish armed forces demonym"),
     ("The [American] people voted.", "USA CVL - demonym"),
     ("There [Russian] and Syrian forces left.", "RUS MIL - demonym"),
+    ("Kenya voted. Kenyan radio hailed Kenya. International media [outlets] came.", "- MED - role"),
     ("It rose by 20%. [Russian] aggression grew.", "RUS GOV - demonym"),
     ("There the [Chinese] have left.", "CHN - - demonym"),
     ("Two [Chinese] left.", "CHN CVL - demonym"),
@@ -639,6 +651,9 @@ DATED = [
     ("[former Ukip leader Jo Lind]", "2015-03-01", "GBR OPP Jo Lind exact"),
     ("[Republican senator Jo Lind]", "2018-03-01", "USA LEG Jo Lind exact"),
     ("[Democrats]", "2018-03-01", "USA OPP Democratic Party (United States) exact"),
+    ("[Republican candidate Jo Lind]", "2018-03-01", "USA PTY Jo Lind exact"),
+    ("[Democrat's campaign director]", "2018-03-01", "USA OPP - exact"),
+    ("[Donald Trump]", "2023-05-01", "USA OPP Donald Trump leader"),
     ("[Republican president]", "2018-03-01", "USA GOV - exact"),
     ("[Labour Party]", "yesterday", "GBR PTY Labour Party exact"),
     # others

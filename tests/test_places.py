@@ -228,12 +228,18 @@ def test_a_part_of_a_country_lies_where_it_says(part: str, inside: str, outside:
         ("Troops left South Africa then.", "Africa", "South Africa"),
         ("The clerk in San Bernadino left.", "San Bernadino", None),
         ("Then Boston Police left.", "Boston", "Boston"),
+        ("Talks were held in east Jerusalem.", "east Jerusalem", "East Jerusalem"),
         ("In Paris Police left.", "Paris", "Paris"),
         ("US police in north St. Louis left.", "north St. Louis", "St. Louis"),
     ],
 )
 def test_a_span_that_cuts_a_name_is_the_whole_place(text: str, span: str, name: str | None) -> None:
     assert place(text, span).name == name
+
+
+def test_a_span_that_has_lost_its_province_is_one() -> None:
+    found = place("Syrian rebels left Idlib province.", "Idlib")
+    assert (found.name, found.precision) == ("Idlib", "region")
 
 
 @pytest.mark.parametrize(

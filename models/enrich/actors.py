@@ -28,7 +28,7 @@ from functools import cache
 import msgspec
 
 from eventwire.models.enrich.countries import countries
-from eventwire.models.enrich.grammar import FROM_ELSEWHERE, OF_SEVERAL, POINTING_BACK
+from eventwire.models.enrich.grammar import FROM_ELSEWHERE, OF_SEVERAL, POINTING_BACK, USUALLY
 from eventwire.models.enrich.leaders import Person
 from eventwire.models.enrich.lexicon import (
     Sense,
@@ -92,7 +92,7 @@ class Resolver(Story):
         if unknown and not (
             self._point_back(facts, found, begin) or self._add_namesake(facts, found, begin)
         ):
-            self._add_context(facts, found, begin)
+            self._add_context(facts, found, begin, person)
         return Participant(
             text=self.text[start:end],
             start=start,
@@ -105,10 +105,10 @@ class Resolver(Story):
 
     def _generic(self, found: "_Found") -> None:
         """Whose an organisation is whose name others bear in other countries."""
-        group, counts = found.organisation, self.countries
+        group = found.organisation
         if group is None or not group.generic or self.country in (None, group.country):
             return
-        if 5 * counts[group.country or ""] < counts[self.country or ""]:
+        if not self.speaks_of(group.country):
             found.country, found.how, found.name = self.country, "context", None
             if group.history and found.sector in ("GOV", "OPP"):
                 found.sector = "PTY"
@@ -237,20 +237,32 @@ class Resolver(Story):
             found.name = f"{adjective(country)} {role.name}"
         return True
 
-    def _add_context(self, facts: Facts, found: "_Found", begin: int) -> None:
-        """The police of a story about Kenya are Kenya's."""
+    def _add_context(
+        self, facts: Facts, found: "_Found", begin: int, person: Person | None
+    ) -> None:
+        """The police of a story about Kenya are Kenya's, and so is its President X."""
         role = facts.role
-        if role is None or role.key in FROM_ELSEWHERE or facts.foreign or facts.pronoun:
-            return
         if found.sector in (None, "IGO", "NGO", "REF", "UAF") or facts.ambiguous:
             return
-        if role.key in OF_SEVERAL and not role.person:
+        if facts.foreign or facts.pronoun or (role is None and person is None):
             return
-        named = self.named_here(begin, places=True)
-        if named and self.country not in named:
-            return  # "lawyers for the Boston bomber asked a judge" in a story about France
-        found.country = self.country
-        found.how = "context" if found.country else found.how
+        if role is not None and (
+            role.key in FROM_ELSEWHERE or (role.key in OF_SEVERAL and not role.person)
+        ):
+            return
+        offices = {role.key} if role else set()
+        offices |= person.roles if person else set()
+        usual = {USUALLY[office] for office in offices if office in USUALLY}
+        country = usual.pop() if len(usual) == 1 else None
+        if country is None or not self.speaks_of(country):
+            official = person is None and found.sector in _OF_STATES
+            country, named = self.country, self.named_here(begin, places=True)
+            if country is None and official and len(named) < 2:
+                country = self.likely
+            if named and country not in named:
+                return  # "lawyers for the Boston bomber asked a judge" in a story about France
+        found.country = country
+        found.how = "context" if country else found.how
 
     def _is_located(self, one: Participant) -> bool:
         """Whether it stands after "in" or "near"."""

@@ -1,7 +1,6 @@
 """A noun phrase's own words, without "of Ukraine" and the like: title, name, nation, role."""
 
 from eventwire.models.enrich.grammar import (
-    ADJECTIVES,
     AGAINST_GOVERNMENT,
     COUNTS,
     DIRECTIONS,
@@ -18,7 +17,7 @@ from eventwire.models.enrich.grammar import (
     SPORTS,
 )
 from eventwire.models.enrich.lexicon import Mention, Sense, Word, adjective, country_name
-from eventwire.models.enrich.phrases import Facts, Phrase, is_demonym
+from eventwire.models.enrich.phrases import Facts, Phrase, is_adjective, is_demonym
 
 _ACTING = ("role", "organisation")
 _OFFICES = frozenset({"GOV", "MIL", "LEG", "COP", "JUD", "SPY"})
@@ -33,7 +32,7 @@ class Core:
         self.phrase, self.first, self.end, self.facts = phrase, first, end, facts
         at = phrase.at
         self.known = [m for i in range(first, end) if (m := at[i]) is not None and m.first == i]
-        self.roles = [m for m in self.known if m.sense.kind == "role" and not self._is_adjective(m)]
+        self.roles = [m for m in self.known if m.sense.kind == "role" and not self._colours(m)]
         self.head = next((m for m in reversed(self.roles) if not self._is_honorific(m)), None)
         self.owned = first
         """Where what is possessed begins: after the last "'s"."""
@@ -48,7 +47,7 @@ class Core:
         facts.role = self.head.sense if self.head else None
         bodies = [m.sense.key for m in self.roles if m.sense.body and m is not self.head]
         facts.within = bodies[-1] if bodies else None
-        facts.former = not self.unknown.isdisjoint(FORMER)
+        facts.former = any(key in FORMER or key.startswith("ex-") for key in self.unknown)
         facts.foreign = not self.unknown.isdisjoint(ELSEWHERE)
         self._read_name()
         self._read_country()
@@ -67,15 +66,8 @@ class Core:
         )
         facts.headed = self.head is not None and self.head.end == self.end
 
-    def _is_adjective(self, mention: Mention) -> bool:
-        """A role word that only colours the noun after it: "general strike", "state visit"."""
-        end, words = mention.end, self.phrase.words
-        return (
-            words[mention.first].key in ADJECTIVES
-            and end < self.end
-            and self.phrase.at[end] is None
-            and not words[end].upper
-        )
+    def _colours(self, mention: Mention) -> bool:
+        return mention.end < self.end and is_adjective(self.phrase, mention)
 
     def _is_honorific(self, mention: Mention) -> bool:
         """Dr or Major after a role and before a name."""
@@ -243,6 +235,8 @@ class Core:
         facts.organisation, facts.sector, facts.how = sense, sense.sector, "exact"
         if sense.history and head is not None and head.sense.sector in _OFFICES:
             facts.sector = head.sense.sector  # "Republican senator"
+        elif sense.history and any(role.sense.sector == "PTY" for role in self.roles):
+            facts.sector = "PTY" if sense.sector == "GOV" else sense.sector  # of a campaign
         if sense.country or not national:
             facts.country = sense.country
         title = head is not None and (head.first > mention.first or head.sense.person)

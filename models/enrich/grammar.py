@@ -166,6 +166,23 @@ FROM_ELSEWHERE = words_of(
     "republic kingdom",
 ) | {"world leader", "foreign leader"}
 
+# Offices that others have too and that, said without a country, are this one's if the article
+# speaks of it.
+USUALLY = dict.fromkeys(
+    [
+        "secretary of state", "secretary of defense", "defense secretary", "treasury secretary",
+        "commerce secretary", "house speaker", "speaker of the house", "majority leader",
+        "minority leader", "senate majority leader", "senate minority leader", "special counsel",
+        "congressman", "congresswoman", "member of congress",
+    ],
+    "USA",
+) | dict.fromkeys(
+    [
+        "home secretary", "foreign secretary", "first minister",
+    ],
+    "GBR",
+)  # fmt: skip
+
 # Roles that in the plural are mostly of several countries: "foreign ministers met".
 OF_SEVERAL = words_of("president minister leader premier") | {
     "prime minister",

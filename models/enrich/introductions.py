@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _OF_CONGRESS = re.compile(r",? \(?[RD]-[A-Z]")
 """As American news introduces who is of which party and state: (R-Tenn.)."""
+_LOCATIVES = frozenset(["in", "at", "from", "near", "to", "across", "outside", "inside"])
 _NO_MODIFIER = NO_NAME | DETERMINERS
 _BREAKS = frozenset(',.;:()"“”\n—–')
 
@@ -178,8 +179,19 @@ def leftmost(phrase: Phrase, first: int) -> int:
             compound = "-" in before.key and not before.possessive
             if not (owner or compound or before.key in MODIFIERS):
                 break
+        elif _is_place_of(phrase, position):
+            break
         position -= 1
     return position
+
+
+def _is_place_of(phrase: Phrase, position: int) -> bool:
+    """Whether a country before words[position] says where: "in Kenya President X left"; not "in
+    Kenya's army", nor US, which is an adjective too."""
+    known, before = phrase.at[position - 1], phrase.words[position - 1]
+    if known is None or known.sense.kind != "country" or before.possessive or before.text.isupper():
+        return False
+    return known.first > 0 and phrase.words[known.first - 1].key in _LOCATIVES
 
 
 def speaks(phrase: Phrase, first: int, end: int) -> bool:

@@ -28,7 +28,8 @@ class Person:
 
 def leader(name: str, published_at: str | None = None, *, titled: bool = False) -> Person | None:
     """A head of state or government of data/leaders.toml, by full name; by surname where no one
-    else is called so, or after a title. GOV in office, CVL after it, no sector before it."""
+    else is called so, or after a title. GOV in office, CVL after it, OPP
+    between two terms, no sector before the first."""
     keys = name_keys(name)
     if not keys:
         return None
@@ -47,8 +48,9 @@ def leader(name: str, published_at: str | None = None, *, titled: bool = False) 
     entry = fitting[-1]
     in_office = any(e.since <= day <= (e.until or "9999") for e in fitting) if day else titled
     sector = "GOV" if in_office or (not day and not entry.until) else None
-    if sector is None and day and all(e.until and e.until < day for e in fitting):
-        sector = "CVL"
+    been = [bool(e.until and e.until < day) for e in fitting] if day else []
+    if sector is None and any(been):
+        sector = "CVL" if all(been) else "OPP"  # between two terms
     return Person(entry.name, entry.country, sector, gender=entry.gender, listed=True)
 
 

@@ -23,7 +23,7 @@ from eventwire.models.enrich.introductions import (
 from eventwire.models.enrich.leaders import Person, family_name, leader, may_be_same, name_keys
 from eventwire.models.enrich.lexicon import Word
 from eventwire.models.enrich.noun_phrases import read_phrase
-from eventwire.models.enrich.phrases import Facts, Phrase
+from eventwire.models.enrich.phrases import Facts, Phrase, is_adjective
 from eventwire.models.enrich.quotations import Quotation, quotations
 from eventwire.models.enrich.speakers import speaker_at
 
@@ -261,6 +261,8 @@ class People:
         for mention in phrase.mentions:
             sense, end = mention.sense, mention.end
             if not sense.person or phrase.at[mention.first] is not mention:
+                continue
+            if is_adjective(phrase, mention):
                 continue
             first = description_start(phrase, mention.first)
             before = words[first - 1] if first else None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from eventwire.models.enrich.grammar import (
+    ADJECTIVES,
     DIRECTIONS,
     GIVEN_NAMES,
     NAMES_TOO,
@@ -131,6 +132,18 @@ class Phrase:
     def _is_role(self, position: int) -> bool:
         mention = self.at[position] if position < len(self.words) else None
         return mention is not None and mention.sense.kind == "role"
+
+
+def is_adjective(phrase: Phrase, mention: Mention) -> bool:
+    """Whether a role word only colours the noun after it: "general strike", "state visit"."""
+    end, words = mention.end, phrase.words
+    return (
+        words[mention.first].key in ADJECTIVES
+        and end < len(words)
+        and phrase.gap(end) == " "
+        and phrase.at[end] is None
+        and not words[end].upper
+    )
 
 
 def is_demonym(sense: Sense) -> bool:

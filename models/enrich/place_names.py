@@ -150,6 +150,8 @@ class NameReader:
             kind = KINDS.get(words[stop].key)
             if kind and self._text[words[stop - 1].end : words[stop].start] in (" ", "-"):
                 return kind
+        if stop >= len(words) and _PROVINCE.match(self._text, words[-1].end):
+            return "region"
         before = start - 1
         if before > 0 and words[before].key in ("of", "de", "del"):
             before -= 1
@@ -183,5 +185,7 @@ def _direction(words: Sequence[Word], start: int, stop: int) -> tuple[int, int]:
     return east, north
 
 
+# What the span may have lost: "Idlib" of "Idlib province".
+_PROVINCE = re.compile(r" (?:province|governorate|oblast|prefecture)\b")
 _LAST_NAME = re.compile(r"(?<!\S)([A-Z]\w+)[ -]\Z")
 _NEXT_NAME = re.compile(r"[A-Z]\w+(?:[ -][A-Z]\w+)*")

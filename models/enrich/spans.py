@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from eventwire.models.enrich.grammar import (
     ABBREVIATED,
+    ELSEWHERE,
     GENDER_OF_TITLE,
     NO_NOUN,
     PRONOUNS,
@@ -71,7 +72,6 @@ def without_article(words: Sequence[Word]) -> Sequence[Word]:
 
 _ALONE = PRONOUNS | {"his"}
 _NAMES_A_PLACE = re.compile(r"\b(?:in|at|from|near|to)\s+$")
-_LOCATIVES = frozenset(["in", "at", "from", "near", "to", "across", "outside", "inside"])
 
 
 def _phrase(story: Story, start: int, end: int) -> Phrase:
@@ -118,8 +118,8 @@ def _widened(story: Story, start: int, end: int) -> tuple[int, int] | None:
     stop = closing.end if closing else last
     stop = _continued(story, stop)
     head = at[begin]
-    if begin == first and head is not None and head.sense.kind == "role":
-        begin = _modified_from(story, first)
+    if head is not None and head.sense.kind == "role":
+        begin = _modified_from(story, begin)
     return (begin, stop) if (begin, stop) != (first, last) else None
 
 
@@ -171,12 +171,8 @@ def _modified_from(story: Story, first: int) -> int:
     begin = story.begin_of(first)
     if story.is_second(begin):
         return first  # whose?
-    known = story.phrase.at[begin]
-    if known is not None and known.sense.kind in ("country", "seat", "place"):
-        before = story.words[begin - 1].key if begin else ""
-        if before in _LOCATIVES:
-            return first  # "in Kenya police"
-    return begin
+    abroad = begin > 0 and story.words[begin - 1].key in ELSEWHERE
+    return begin - 1 if abroad and story.phrase.gap(begin) == " " else begin
 
 
 def _release_surnames(story: Story, phrase: Phrase) -> None:
@@ -250,6 +246,8 @@ def _parts(phrase: Phrase) -> list[tuple[int, int]]:
 def _appositions(phrase: Phrase, parts: list[tuple[int, int]], facts: list[Facts]) -> int:
     """How many parts from the first on describe one actor: "X, the minister of Y"; 1 if none do."""
     first, second, rest = facts[0], facts[1], facts[2:]
+    if first.person and phrase.words[parts[1][0]].key.isdigit():
+        return len(facts)  # "X, 67, of Slidell"
     if "," not in phrase.gap(parts[1][0]):
         return 1
     article = phrase.words[parts[1][0]].key in ("a", "an", "the")

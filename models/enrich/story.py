@@ -88,8 +88,12 @@ class Story:
     @cached_property
     def country(self) -> str | None:
         """The country that the article is about: named three times, and thrice as often as any."""
-        (first, most), (_, second) = [*self.countries.most_common(2), (None, 0), (None, 0)][:2]
-        return first if most >= 3 and most >= 3 * second else None
+        return self._named_most(3)
+
+    @cached_property
+    def likely(self) -> str | None:
+        """The one that it is mostly about: named three times, and twice as often as any."""
+        return self._named_most(2)
 
     @cached_property
     def foremost(self) -> str | None:
@@ -97,9 +101,18 @@ class Story:
         (first, most), (_, second) = [*self.countries.most_common(2), (None, 0), (None, 0)][:2]
         return first if most > second else None
 
+    def _named_most(self, times: int) -> str | None:
+        (first, most), (_, second) = [*self.countries.most_common(2), (None, 0), (None, 0)][:2]
+        return first if most >= 3 and most >= times * second else None
+
     @cached_property
     def countries(self) -> Counter[str]:
         return Counter(m.sense.country for m in self.mentions if m.sense.country and self._tells(m))
+
+    def speaks_of(self, country: str | None) -> bool:
+        """Whether the article names a country more than by the way."""
+        most = max(self.countries.values(), default=0)
+        return country is not None and 5 * self.countries[country] >= max(most, 1)
 
     def _tells(self, mention: Mention) -> bool:
         """Whether a mention tells what the article is about; "Nigerian prince" in marks does not,
@@ -186,8 +199,8 @@ class Story:
     def begin_of(self, role: int) -> int:
         """Where the phrase of a role begins; "Obama administration" with its owner."""
         phrase, begin = self.phrase, leftmost(self.phrase, role)
-        known = phrase.at[role]
-        if begin == role and known is not None and known.sense.body:
+        known = phrase.at[begin]
+        if known is not None and known.sense.body:
             while begin and phrase.is_name(begin - 1) and phrase.gap(begin) == " ":
                 begin -= 1
         return begin
