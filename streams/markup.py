@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lxml import etree
 from lxml import html as lxml_html
 
-from eventwire.streams.formats import Columns
+from eventwire.streams.formats import Columns, NoArticle
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,10 @@ _PUBLISHED = _META.split()
 """What pages call the time of publication in their <meta>, the surest first."""
 _NEWS = re.compile(r"(News|Blog|Reportage|Opinion|Background|Analysis)?(Article|Posting|Report)\w*")
 """Types of schema.org that an article has."""
+ELEMENTS = 50_000
+"""Most that a page may have to be looked at; of news articles few have a tenth. The search for the
+main text takes a minute, and a gigabyte, for six times as many."""
+
 _TAG = re.compile(r"<[a-zA-Z/!?]")
 
 
@@ -51,7 +55,8 @@ def fragment_text(content: str) -> str:
 def article_of(page: str, url: str) -> Columns:
     """What an article's page says: its main text, and what its head tells of it.
 
-    A time of publication is one that the page names as such, never one found in its words.
+    A time of publication is one that the page names as such, never one found in its words. Raises
+    NoArticle for a page that is too large.
     """
     # Not str: a page that declares an encoding is refused by lxml when it is decoded.
     parser = lxml_html.HTMLParser(encoding="utf-8", no_network=True)
@@ -59,6 +64,8 @@ def article_of(page: str, url: str) -> Columns:
         tree = lxml_html.document_fromstring(_storable(page).encode(), parser=parser)
     except (etree.LxmlError, ValueError):
         return {}
+    if any(number >= ELEMENTS for number, _ in enumerate(tree.iter())):
+        raise NoArticle("too_large", f"expected a page of at most {ELEMENTS:,} elements, got more")
     meta = _meta(tree)
     linked = _linked_data(tree)
     title = meta.get("og:title") or tree.findtext(".//title") or tree.findtext(".//h1")

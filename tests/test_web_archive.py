@@ -180,6 +180,12 @@ def test_a_page_that_unpacks_to_more_than_any_is_refused_in_constant_memory(tmp_
     assert "expected a page of at most 8,388,608 bytes" in entry.article.message
 
 
+def test_a_page_of_more_elements_than_any_is_refused(tmp_path):
+    links = "<a href=x>word</a> " * 60_000
+    (entry,) = read(tmp_path, record("https://example.org/1", f"<html><body>{links}"))
+    assert "expected a page of at most 50,000 elements, got more" in entry.article.message
+
+
 def test_a_packed_page_is_unpacked_and_one_packed_otherwise_is_told(tmp_path):
     packed = gzip.compress(page().encode())
     url = "https://example.org/1"
