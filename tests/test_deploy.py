@@ -116,10 +116,10 @@ def test_settings_of_compose_are_settings(compose: dict[str, Any], tmp_path: Pat
 
 
 def test_commands_of_compose_are_commands(compose: dict[str, Any]) -> None:
-    from eventwire.streams.cli import _parser
+    from eventwire.streams.options import parser
 
     for service in own(compose).values():
-        parsed = _parser(service["command"]).parse_args(service["command"])
+        parsed = parser(service["command"]).parse_args(service["command"])
         assert parsed.command == service["command"][0]
 
 
@@ -286,7 +286,7 @@ def test_pods_are_as_restricted_as_their_namespace_asks() -> None:
 
 
 def test_settings_and_commands_of_the_manifests_are_ours(tmp_path: Path) -> None:
-    from eventwire.streams.cli import _parser
+    from eventwire.streams.options import parser
 
     given = manifest("ConfigMap", "eventwire-settings")["data"]
     loaded = settings_module.load(given)
@@ -295,7 +295,7 @@ def test_settings_and_commands_of_the_manifests_are_ours(tmp_path: Path) -> None
     secret.write_text("x")
     for pod in pods().values():
         (container,) = pod["spec"]["containers"]
-        assert _parser(container["args"]).parse_args(container["args"]).command
+        assert parser(container["args"]).parse_args(container["args"]).command
         settings_module.load(given | {e["name"]: str(secret) for e in container.get("env", [])})
 
 
