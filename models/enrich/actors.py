@@ -5,17 +5,17 @@
 
 How a participant was resolved is in `resolution`:
 
-    exact        its country or organisation is named in these words ("Ukraine's army", "NATO"), or an
-                 office that one country alone has ("Taoiseach")
+    exact        its country or organisation is named in these words ("Ukraine's army", "NATO"),
+                 or an office that one country alone has ("Taoiseach")
     demonym      its country by the word for its people ("Russian army", "two Chinese nationals")
     metonym      a capital or a seat stands for a government ("Moscow", "the White House")
-    place        its country by a place in these words ("Lagos police"), or by a capital that stands for
-                 no government ("shelled Damascus")
-    coreference  from another mention in the article: "Sybiha", "the foreign minister", "he", and "the
-                 officials" where it speaks of one country's
+    place        its country by a place in these words ("Lagos police"), or by a capital that stands
+                 for no government ("shelled Damascus")
+    coreference  from another mention in the article: "Sybiha", "the foreign minister", "he", and
+                 "the officials" where it speaks of one country's
     leader       by name from data/leaders.toml, where the article does not say
-    context      its country is the only one that the article is about ("police" in a Kenyan story), or
-                 it is spoken of and usually has the office ("Secretary of State")
+    context      its country is the only one that the article is about ("police" in a Kenyan story),
+                 or is spoken of and usually has the office ("Secretary of State")
     role         the sector alone, by a noun ("police"); no country
     None         nothing was found, or nothing certain
 
