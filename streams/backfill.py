@@ -8,16 +8,14 @@ next are there: so no record is sent twice or left out, however the replay ended
 import argparse
 import logging
 import os
-import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 from typing import Literal, TextIO
 
 from kafka import KafkaProducer
@@ -33,6 +31,7 @@ from eventwire.streams.progress import Progress
 from eventwire.streams.replay import NUMBER_HEADER, Chosen, Pacer, Sent, Unsent
 from eventwire.streams.settings import Settings, SettingsError
 from eventwire.streams.standing import until_the_end
+from eventwire.streams.stopping import AtOnce, Stopping, signals
 from eventwire.streams.topics import topics
 
 log = logging.getLogger(__name__)
@@ -106,7 +105,7 @@ def run(settings: Settings, plan: Plan, terminal: TextIO = sys.stderr) -> bool:
             return kept.counts.lost == 0
         before = _sent_since(settings, kept) if plan.resume else {}
         kept.before = kept.before or _ends(settings, kept.topic)
-        stopping = stack.enter_context(_signals())
+        stopping = stack.enter_context(signals())
         _send_all(settings, plan, _State(kept, path, before, stopping), producer, terminal)
     stopping.end()
     return kept.counts.lost == 0
@@ -117,7 +116,7 @@ def dry_run(settings: Settings, plan: Plan, terminal: TextIO = sys.stderr) -> bo
     found = find(plan.feeds, plan.reading.format)
     inputs = [Input(path=path, name=name) for name, path in found]
     kept = Manifest(run_id="", topic="", brokers="", choice={}, inputs=inputs)
-    with _signals() as stopping:
+    with signals() as stopping:
         chosen = _Choosing(plan, _State(kept, None, {}, stopping))
         with Progress(terminal, kept.counts, kept.dates, chosen.fraction) as progress:
             for one in replay.would_send(settings, chosen):
@@ -136,7 +135,7 @@ class _State:
     """Of the manifest; None: it is not kept."""
     before: dict[str, tuple[int, int]]
     """Records that are on the topic and not in the manifest, with partition and offset."""
-    stopping: "_Stopping"
+    stopping: Stopping
 
 
 def _send_all(
@@ -153,7 +152,7 @@ def _send_all(
                 journal.save_now_and_then()
             chosen.finish()
             kept.state = "interrupted" if state.stopping.signal else "finished"
-    except (replay.Stopped, _AtOnce):
+    except (replay.Stopped, AtOnce):
         kept.state = "interrupted"
     except BaseException:
         kept.state = "interrupted" if state.stopping.signal else "failed"
@@ -380,71 +379,6 @@ class _Journal:
         if self._path is not None:
             self._kept.save(self._path)
         self._saved = time.monotonic()
-
-
-class _Stopping:
-    """Ctrl-C ends the choosing: what was sent is waited for, so that the manifest tells all of it.
-    A second one ends everything at once."""
-
-    def __init__(self) -> None:
-        self.signal = 0
-        self._at_once = False
-
-    def __call__(self, number: int, _: FrameType | None) -> None:
-        if self.signal:
-            raise KeyboardInterrupt
-        self.signal = number
-        if self._at_once:
-            raise _AtOnce
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Wherein a signal need not wait: nothing is sent."""
-        self._at_once = True
-        try:
-            yield
-        except _AtOnce:
-            pass
-        finally:
-            self._at_once = False
-
-    def sleep(self, show: Callable[[], None]) -> Callable[[float], None]:
-        """What sleeps, and raises Stopped where it must not go on; it calls `show` now and then."""
-
-        def sleep(seconds: float) -> None:
-            end = time.monotonic() + seconds
-            while not self.signal and (left := end - time.monotonic()) > 0:
-                with self.at_once():
-                    time.sleep(min(left, 1.0))
-                show()
-            if self.signal:
-                raise replay.Stopped
-
-        return sleep
-
-    def end(self) -> None:
-        """End the process as the signal would have, if there was one."""
-        if self.signal == signal.SIGINT:
-            raise KeyboardInterrupt
-        if self.signal:
-            sys.exit(128 + self.signal)
-
-
-class _AtOnce(BaseException):
-    pass
-
-
-@contextmanager
-def _signals() -> Iterator[_Stopping]:
-    stopping = _Stopping()
-    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
-    numbers = {one for one in numbers if signal.getsignal(one) != signal.SIG_IGN}  # nohup
-    before = {number: signal.signal(number, stopping) for number in numbers}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _summary(progress: Progress, noun: str, kept: Manifest, path: Path | None) -> str:
