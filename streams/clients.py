@@ -8,6 +8,7 @@ import contextlib
 import logging
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -293,14 +294,40 @@ def _hidden_failures() -> Iterator[list[Exception]]:
             failures.extend(a for a in arguments if isinstance(a, Exception))
 
     logger, handler = logging.getLogger("kafka"), Collect(logging.WARNING)
-    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
-    if logger.getEffectiveLevel() > logging.DEBUG:  # --debug shows all of it as it comes
-        logger.setLevel(logging.WARNING)
-        logger.propagate = False
     try:
-        yield failures
+        if logger.getEffectiveLevel() > logging.DEBUG:  # --debug shows all of it as it comes
+            with _KAFKA_UNHEARD:
+                yield failures
+        else:
+            yield failures
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
+
+
+class _Unheard:
+    """While any thread is within, warnings of a logger reach its own handlers and no others."""
+
+    def __init__(self, logger: logging.Logger) -> None:
+        self._logger = logger
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before = logging.NOTSET, True
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._within:
+                self._before = self._logger.level, self._logger.propagate
+                self._logger.setLevel(logging.WARNING)
+                self._logger.propagate = False
+            self._within += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if not self._within:
+                level, self._logger.propagate = self._before
+                self._logger.setLevel(level)
+
+
+_KAFKA_UNHEARD = _Unheard(logging.getLogger("kafka"))

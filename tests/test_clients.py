@@ -1,3 +1,4 @@
+import logging
 import shutil
 import socket
 import ssl
@@ -245,3 +246,16 @@ def test_a_locked_key_without_its_password_is_told_and_not_asked_for(certificate
                 ssl_key_file=certificate / "locked.pem",
             )
         )
+
+
+def test_kafkas_logger_is_as_before_when_two_threads_have_listened_to_it() -> None:
+    logger = logging.getLogger("kafka")
+    before = logger.level, logger.propagate, logger.handlers[:]
+    one, other = clients._hidden_failures(), clients._hidden_failures()
+    with one as heard:
+        other.__enter__()
+        logger.warning("refused: %s", ValueError("x"))
+    assert [str(failure) for failure in heard] == ["x"]
+    assert not logger.propagate
+    other.__exit__(None, None, None)
+    assert (logger.level, logger.propagate, logger.handlers) == before
