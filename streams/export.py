@@ -190,15 +190,16 @@ class _Utf8:
         self._out.write(text.encode())
 
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula, or skips before one."""
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula, after white space or not."""
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        risky = value.lstrip().startswith(_FORMULA) or value.startswith(("\t", "\r", "\n"))
+        return f"'{value}" if risky else value
     return msgspec.json.encode(value).decode()  # of numbers too: no formula begins so
 
 

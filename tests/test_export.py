@@ -63,7 +63,9 @@ def test_csv_leaves_the_cell_of_a_null_empty() -> None:
     assert (row["time"], row["goldstein"], row["attribution"]) == ("", "", "")
 
 
-@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])
+@pytest.mark.parametrize(
+    "first", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", " =", "\u00a0=", "  \u2003@"]
+)
 def test_csv_cells_that_a_spreadsheet_would_run_are_text(first: str) -> None:
     (row,) = rows(event(not_after=first + "HYPERLINK(1)"))
     assert row["not_after"] == f"'{first}HYPERLINK(1)"
