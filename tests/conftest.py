@@ -35,6 +35,9 @@ from eventwire.streams.settings import Settings
 
 TESTS = Path(__file__).parent
 
+# A shell lets what it starts in the background ignore Ctrl-C, and so all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # The same examples in every run, so that a change is what breaks one. HYPOTHESIS=random explores.
 hypothesis.settings.register_profile("same", derandomize=True)
 hypothesis.settings.register_profile("random")
