@@ -35,8 +35,10 @@ from eventwire.streams.settings import Settings
 
 TESTS = Path(__file__).parent
 
-# A shell lets what it starts in the background ignore Ctrl-C, and so all that the tests start.
+# What a shell starts in the background ignores Ctrl-C, and what `nohup` starts the end of its
+# terminal; so then would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same examples in every run, so that a change is what breaks one. HYPOTHESIS=random explores.
 hypothesis.settings.register_profile("same", derandomize=True)
