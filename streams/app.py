@@ -38,6 +38,8 @@ MAX_POLL_SECONDS = 3600.0
 """Longest pause between fetches before the group gives the partitions to others. The consumer
 pauses while its buffer is full, so this stays above what the slowest machine takes for 64 articles
 of the largest size; whether batches get done is what liveness watches."""
+REQUEST_SECONDS = 15.0
+"""That the producer waits for the brokers before it gives a record back, to be sent anew."""
 METADATA_SECONDS = 30.0
 """Between two looks at which partitions there are. Articles on one that was added wait as long."""
 REBALANCE_SECONDS = 120.0
@@ -232,7 +234,7 @@ def _new_app(settings: Settings) -> App:
         consumer_max_fetch_size=settings.output_max_bytes,
         producer_acks=-1,
         producer_max_request_size=settings.output_max_bytes + 1024,
-        producer_request_timeout=15.0,
+        producer_request_timeout=REQUEST_SECONDS,
         stream_buffer_maxsize=BUFFERED_MESSAGES,
         stream_wait_empty=True,  # partitions move after the batches at hand, not amid them
         topic_allow_declare=False,

@@ -1,4 +1,4 @@
-"""Three holes of faust-streaming closed, as subclasses that `streams.app.App` uses.
+"""Four holes of faust-streaming closed, as subclasses that `streams.app.App` uses.
 
 Nothing is patched: other Faust apps in the process are not touched. The holes were reproduced on
 faust-streaming 0.15.3 with this project's worker, on Apache Kafka and on the embedded broker.
@@ -11,6 +11,8 @@ faust-streaming 0.15.3 with this project's worker, on Apache Kafka and on the em
 3. When partitions are revoked, `Consumer.on_partitions_revoked` forgets what was acknowledged since
    the last commit, and only then waits for the batches at hand and commits. Every rebalance made
    about 200 articles of 200 a second come again.
+4. `Consumer.commit` does nothing where another commit is under way, which may have begun before the
+   last messages were acknowledged: at the end of a rebalance or of the worker these come again.
 
 The second is closed by remembering which offsets were fetched, in their order, and committing up
 to the first that is not acknowledged. Gaps then cost nothing, and a message that Faust drops
@@ -68,6 +70,11 @@ class Consumer(driver.Consumer):
     async def wait_empty(self) -> None:
         if not (self.leaving or self.lost):
             await super().wait_empty()
+
+    async def commit(self, *args: Any, **kwargs: Any) -> bool:
+        while await self.maybe_wait_for_commit_to_finish():
+            pass
+        return cast(bool, await super().commit(*args, **kwargs))
 
     async def is_member(self) -> bool:
         """Ask the group whether we are still in it; raises KafkaError where that fails."""
@@ -204,6 +211,8 @@ def check() -> None:
         driver.Consumer: (
             "_new_consumer_thread",
             "wait_empty",
+            "commit",
+            "maybe_wait_for_commit_to_finish",
             "_getmany",
             "_new_offset",
             "_add_gap",

@@ -424,6 +424,7 @@ def new_worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
 def room_settings(broker: AnyBroker, name: str, **others: Any) -> Settings:
     # The embedded broker lets every member wait for half its session timeout before it joins.
     defaults: dict[str, Any] = {"session_timeout": 3.0, "heartbeat": 0.8, "partitions": 2}
+    defaults["coder"] = "fakes.fake_coder:load"
     if isinstance(broker, Elsewhere):
         # Six seconds are the least that Kafka takes unless told otherwise.
         defaults |= {"session_timeout": 6.0, "heartbeat": 1.5}
@@ -431,7 +432,6 @@ def room_settings(broker: AnyBroker, name: str, **others: Any) -> Settings:
         brokers=broker.address,
         topic_prefix=f"{name}.",
         group=name,
-        coder="fakes.fake_coder:load",
         **defaults | others,
     )
 

@@ -2,11 +2,12 @@
 
 import signal
 import time
+from collections.abc import Callable
 from random import Random
 
 from conftest import HasSettings, WorkerProcess
 from faults import QUICK, NewWorker, Trial
-from kafka_cluster import Cluster
+from kafka_cluster import Broker, Cluster
 
 from eventwire.streams import clients
 
@@ -105,12 +106,19 @@ def until_given(worker: WorkerProcess, times: int, which: str = "") -> None:
         time.sleep(0.1)
 
 
-def outage(trial: Trial, new_worker: NewWorker, cluster: Cluster, seconds: float) -> WorkerProcess:
-    """All brokers are killed, and `seconds` later they start again. The worker lives through it."""
+def outage(
+    trial: Trial,
+    new_worker: NewWorker,
+    cluster: Cluster,
+    seconds: float,
+    *,
+    end: Callable[[Broker], None],
+) -> WorkerProcess:
+    """All brokers `end`, and `seconds` later they start again. The worker lives through it."""
     worker = start(trial, new_worker)
     work_on(trial, worker)
     for broker in cluster.brokers:
-        broker.kill()
+        end(broker)
     began, least = time.monotonic(), worker.metric("process_resident_memory_bytes")
     largest, lines = least, worker.logged.count("\n")
     while time.monotonic() - began < seconds:

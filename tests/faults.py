@@ -40,7 +40,7 @@ QUICK = {"EVENTWIRE_BATCH_SECONDS": "0.2"}
 
 FAKE = "fakes.fake_coder:load"
 
-BACKLOG = 600
+BACKLOG = 400
 """Articles that wait for a coder of 200 a second, less or more, while a trial is fed."""
 
 NewWorker = Callable[..., WorkerProcess]

@@ -14,10 +14,10 @@ import pytest
 from conftest import AnyBroker, WorkerProcess, on_both_brokers
 from fakes import dying_worker
 from faults import QUICK, Trial
-from kafka_cluster import Cluster
+from kafka_cluster import Broker, Cluster
 
 from eventwire.models.records import Article
-from eventwire.streams import feeds
+from eventwire.streams import clients, feeds
 
 pytestmark = [pytest.mark.soak, pytest.mark.timeout(7200)]
 
@@ -102,6 +102,24 @@ def test_workers_stand_still_in_turn_five_times(
     assert trial.count("5 SIGSTOPs for longer than the session").wrong == 0
 
 
+@pytest.mark.parametrize("kind", ["events", "codings", "dead_letters"])
+def test_a_topic_that_is_deleted_ends_the_worker_and_costs_no_article(
+    kind: str, cluster: Cluster, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(cluster, f"deleted-{kind}", record_property)
+    worker = stories.start(trial, new_worker, EVENTWIRE_PUBLISH_TIMEOUT="3")
+    topic = getattr(trial.topics, kind).name
+    with clients.admin(trial.settings) as admin:
+        admin.delete_topics([topic])
+    dead = trial.send_bad(3)
+    trial.send(trial.articles(100))
+    assert worker.wait(120) == 1
+    assert topic in worker.logged.splitlines()[-1], worker.logged
+    last = stories.start(trial, new_worker)  # and that makes the topic anew
+    trial.finish(last)
+    assert trial.count(f"the topic of {kind} is deleted", dead=dead).wrong == 0
+
+
 def test_the_broker_restarts_five_times(
     cluster: Cluster, new_worker: NewWorker, record_property: Record
 ) -> None:
@@ -117,7 +135,7 @@ def test_the_broker_is_gone_for_a_minute(
 ) -> None:
     trial = Trial(cluster, "soak-gone", record_property)
     with trial.fed():
-        worker = stories.outage(trial, new_worker, cluster, 60)
+        worker = stories.outage(trial, new_worker, cluster, 60, end=Broker.kill)
     trial.finish(worker, seconds=1200)
     assert trial.count("no broker for 60 s").wrong == 0
 

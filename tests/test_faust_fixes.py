@@ -179,6 +179,31 @@ async def test_what_was_acknowledged_is_committed_before_a_rebalance_forgets_it(
     assert offsets == [7]
 
 
+async def test_a_commit_that_comes_while_another_is_under_way_is_not_left_out() -> None:
+    consumer = Offline()
+    consumer.app = SimpleNamespace(client_only=False)  # type: ignore[assignment]
+    consumer._loop = asyncio.get_running_loop()
+    sending, sent = asyncio.Event(), []
+
+    async def force_commit(*_: Any, **__: Any) -> bool:
+        offset = consumer.new_offset()
+        await sending.wait()
+        sent.append(offset)
+        return True
+
+    consumer.force_commit = force_commit  # type: ignore[method-assign]
+    await consumer.fetch(5, 6)
+    consumer.acknowledge(5)
+    first = asyncio.create_task(consumer.commit())
+    await asyncio.sleep(0.01)
+    consumer.acknowledge(6)
+    second = asyncio.create_task(consumer.commit())
+    await asyncio.sleep(0.01)
+    sending.set()
+    await asyncio.gather(first, second)
+    assert sent == [6, 7]
+
+
 async def test_a_consumer_that_leaves_does_not_wait_for_what_was_never_begun() -> None:
     consumer = Offline()
     await consumer.fetch(1, 2)
