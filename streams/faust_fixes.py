@@ -74,7 +74,7 @@ class Consumer(driver.Consumer):
     async def commit(self, *args: Any, **kwargs: Any) -> bool:
         while await self.maybe_wait_for_commit_to_finish():
             pass
-        return cast(bool, await super().commit(*args, **kwargs))
+        return await super().commit(*args, **kwargs)
 
     async def is_member(self) -> bool:
         """Ask the group whether we are still in it; raises KafkaError where that fails."""
