@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from eventwire.models import reliability
 from eventwire.models.corpus import AnnotatedEvent, AnnotatedSentence
 from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.predict import Prediction
@@ -78,19 +79,12 @@ class Scores:
             recall[status] = self.status[status, status] / total if total else None
         return recall
 
-    def calibration_error(self, bins: int = 10) -> float | None:
-        """Expected calibration error: mean distance of confidence and share right, over bins of
-        equal width, weighted by their events; None without confidences."""
-        if not self.confidences:
-            return None
-        groups: dict[int, list[tuple[float, bool]]] = {}
-        for confidence, right in self.confidences:
-            groups.setdefault(min(int(confidence * bins), bins - 1), []).append((confidence, right))
-        distances = (
-            abs(sum(c for c, _ in group) - sum(right for _, right in group))
-            for group in groups.values()
-        )
-        return sum(distances) / len(self.confidences)
+    def reliability(self) -> list[reliability.Bin]:
+        return reliability.bins(self.confidences)
+
+    def calibration_error(self) -> float | None:
+        """Expected calibration error over bins of equal width; None without confidences."""
+        return reliability.error(self.reliability())
 
     def as_json(self) -> dict[str, Any]:
         parts = ("any", "root", "type", "trigger", "actor", "target", "place")

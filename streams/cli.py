@@ -283,6 +283,7 @@ def evaluate(loaded: Settings, options: argparse.Namespace) -> int:
         as_json=options.json,
         model=loaded.model,
         min_confidence=options.min_confidence,
+        diagram=options.diagram,
     )
     print(scores)
     return DONE

@@ -206,6 +206,12 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         metavar="X",
         help="only events of at least this probability count (default: all that are found)",
     )
+    sub.add_argument(
+        "--diagram",
+        type=Path,
+        metavar="FILE.svg",
+        help="draw how often events of each confidence are right",
+    )
 
     sub = command(
         "bench",
