@@ -176,6 +176,7 @@ def train(
     save(fit.kept(), encoder, out, choose_decoding(out, validation))
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
     _report(out, validation)
+    _report_rounding(out, fit.kept(), validation)
     fit.checkpoint.unlink(missing_ok=True)
 
 
@@ -375,6 +376,24 @@ def _report(folder: Path, validation: Sequence[AnnotatedSentence]) -> None:
     predictor = predict.load(folder)
     found = scores.score(validation, predictor.predict([s.text for s in validation]))
     log.info("validation %s", scores.one_line(found))
+
+
+def _report_rounding(
+    folder: Path, exact: EventNetwork, validation: Sequence[AnnotatedSentence]
+) -> None:
+    """What the 8-bit weights of `folder` change in the events of the `exact` network."""
+    texts = [sentence.text for sentence in validation]
+    stored = predict.load(folder)
+    unrounded = predict.Predictor(exact, stored.reader, stored.decoding)
+    ours, theirs = (
+        {
+            (n, e.trigger, e.type, e.status)
+            for n, found in enumerate(p.predict(texts))
+            for e in found
+        }
+        for p in (unrounded, stored)
+    )
+    log.info("8-bit weights: %d events gone, %d new", len(ours - theirs), len(theirs - ours))
 
 
 def _means(totals: Counter[str], count: int) -> str:
