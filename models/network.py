@@ -294,9 +294,15 @@ class EventNetwork(PreTrainedModel):
         """Read what `save_pretrained` wrote, in float32. Raises WeightsError."""
         folder = Path(folder)
         state = weights.load(folder)
-        config = weights.load_config(folder)
+        stored = weights.load_config(folder)
         try:
-            network = cls(NetworkConfig(**config))
+            config = NetworkConfig(**stored)
+            if config.reader_width % config.reader_heads:  # which no shape of a weight tells
+                raise weights.WeightsError(
+                    f"{folder / weights.CONFIG}: expected reader_heads that divide reader_width,"
+                    f" {config.reader_width}, got {config.reader_heads}; {weights.REMEDY}"
+                )
+            network = cls(config)
             network.load_state_dict(state)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             raise weights.unfit(folder, error) from error

@@ -141,6 +141,7 @@ def test_the_config_of_the_model_that_ships_is_read_whole(model: Path) -> None:
         (config(reader_width=1.5), r"at `\$\.reader_width`"),
         (config(types=["gathering"]), "types and statuses of the ontology, got 'gathering'"),
         (config(statuses=["rumoured"]), "of the ontology, got 'rumoured'"),
+        (config(reader_heads=3), "reader_heads that divide reader_width, 256, got 3"),
         ("[" * 100_000, "recursion|malformed|truncated|`object`"),
     ],
 )
