@@ -237,13 +237,25 @@ def _gap(one: Span, other: Span) -> int:
 def _place_geo(place: Place | None) -> _Geo:
     if place is None:
         return _NO_GEO
-    if place.precision == "country" and place.country:
-        return _country_geo(place.country)
+    country = by_alpha3().get(place.country or "")
+    if place.precision == "country" and country:
+        return _country_geo(country.alpha3)
+    if place.precision == "region" and country and place.name == country.name:
+        # The south of Syria, which has no name of its own.
+        return (
+            1,
+            country.name,
+            country.fips,
+            country.fips,
+            None,
+            place.lat,
+            place.lon,
+            country.fips,
+        )
     is_american, is_city = place.country == "USA", place.precision == "city"
     kind = {(False, True): 2, (True, True): 3, (True, False): 4, (False, False): 5}[
         is_city, is_american
     ]
-    country = by_alpha3().get(place.country or "")
     fips = (country.fips if country else "") or ""
     if fips == "WE" and place.admin == "Gaza Strip":
         fips = "GZ"

@@ -350,6 +350,12 @@ PARIS_TEXAS = {"name": "Paris", "admin": "Texas", "country": "USA", "precision":
             "WE",
             None,
         ),
+        # a part of a country
+        ({"name": "Syria", "country": "SYR", "precision": "region"}, 1, "Syria", "SY", "SY", "SY"),
+        (
+            {"name": "United States", "country": "USA", "precision": "region"},
+            *(1, "United States", "US", "US", "US"),
+        ),
         ({"name": "Kashmir", "precision": "region"}, 5, "Kashmir", None, None, None),
     ],
 )
