@@ -23,7 +23,6 @@ from eventwire.models import predict
 from eventwire.models.datasets import (
     EVALUATION,
     TRAINING,
-    UNLABELLED,
     TrainingError,
     normalised,
     read_sentences,
@@ -41,18 +40,9 @@ LENGTHS = range(6, 120)
 """Pieces of a sentence worth it."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--teacher", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument(
-        "--texts", type=Path, default=UNLABELLED, metavar="FILE",
-        help="JSON lines of id and text (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument("--sentences", type=int, default=40_000, help="default: %(default)s")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
-
-
 def run(arguments: argparse.Namespace) -> None:
-    """Raises WeightsError for the teacher, AnnotationError and OSError for the texts."""
+    """What the options of `eventwire teach` ask for. Raises WeightsError for the teacher,
+    AnnotationError and OSError for the texts."""
     annotated = [s for file in TRAINING + EVALUATION for s in read_sentences(file, arguments.texts)]
     known = {normalised(sentence.text) for sentence in annotated}
     dtype = torch.bfloat16 if predict.fast_bfloat16() else torch.float32

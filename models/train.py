@@ -21,15 +21,7 @@ from torch import Tensor, nn
 
 from eventwire.models import network, predict, scores, teach
 from eventwire.models.corpus import AnnotatedSentence, AnnotationError
-from eventwire.models.datasets import (
-    EVALUATION,
-    TRAINING,
-    UNLABELLED,
-    TrainingError,
-    read_sentences,
-    refuse_leakage,
-    split,
-)
+from eventwire.models.datasets import TrainingError, read_sentences, refuse_leakage, split
 from eventwire.models.examples import Batch, Example, collate, prepare, shuffled
 from eventwire.models.network import EventNetwork, NetworkConfig
 from eventwire.models.ontology import STATUSES, ontology
@@ -69,42 +61,13 @@ TAUGHT = Recipe(epochs=3, batch=32, rate=3e-4)
 """Of the small network where a teacher's sentences outnumber the annotated ones."""
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data", type=Path, nargs="+", metavar="FILE", default=TRAINING,
-        help="annotated sentences: gold .jsonl, .standoff.jsonl, corpus .txt or folder of them"
-        " (default: all of ../shared/data and models/corpus)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--evaluation", type=Path, nargs="+", metavar="FILE", default=EVALUATION,
-        help="files no sentence of which may be trained on (default: those of ../shared and"
-        " tests/behaviour)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--texts", type=Path, metavar="FILE", default=UNLABELLED,
-        help="texts of stand-off annotations and of --taught (default: %(default)s)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--taught",
-        type=Path,
-        metavar="FOLDER",
-        help="shards of `eventwire teach` to learn from too",
-    )
-    parser.add_argument("--out", type=Path, default=Path("runs/event-coder-en"), metavar="FOLDER")
-    parser.add_argument(
-        "--teacher", type=Path, metavar="FOLDER",
-        help="train the large network, around the all-mpnet-base-v2 encoder in FOLDER",
-    )  # fmt: skip
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--seed", type=int, default=Recipe().seed)
-
-
 def run(arguments: argparse.Namespace) -> None:
-    """Raises AnnotationError for a file that cannot be read, LeakageError."""
+    """What the options of `eventwire train` ask for. Raises AnnotationError for a file that cannot
+    be read, LeakageError."""
     recipe = TEACHER if arguments.teacher else TAUGHT if arguments.taught else Recipe()
-    recipe = replace(recipe, seed=arguments.seed)
-    if arguments.epochs is not None:
-        recipe = replace(recipe, epochs=arguments.epochs)
+    for name in ("epochs", "seed"):
+        if (value := getattr(arguments, name)) is not None:
+            recipe = replace(recipe, **{name: value})
     sentences = [s for path in arguments.data for s in read_sentences(path, arguments.texts)]
     held_out = [s for path in arguments.evaluation for s in read_sentences(path, arguments.texts)]
     refuse_leakage(sentences, held_out)
@@ -196,7 +159,7 @@ class _Fit:
         model.encoder.set_attn_implementation("eager")
         nn.Module.to(model, self.device)
         self.average = {name: tensor.detach().clone() for name, tensor in self._weights()}
-        self.optimizer, self.schedule = _optimizer(model, recipe, self.steps)
+        self.optimizer = _optimizer(model, recipe)
         self.status_weight = _status_weights(examples).to(self.device)
         self.low_precision = self.device == "cuda" or predict.fast_bfloat16()
         self._made_by = {"recipe": json.dumps(asdict(recipe)), "examples": str(len(examples))}
@@ -213,8 +176,9 @@ class _Fit:
         weighted = losses["trigger"] + recipe.span_weight * losses["span"]
         (weighted + recipe.status_weight * losses["status"]).backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * _share_of_peak(recipe, number - 1, self.steps)
         self.optimizer.step()
-        self.schedule.step()
         self.optimizer.zero_grad()
         decay = min(recipe.average, number / (number + 10))
         with torch.no_grad():
@@ -262,8 +226,6 @@ class _Fit:
         for name, parameter in self.model.named_parameters():
             moments = {m: state[f"{m} {name}"].to(self.device) for m in MOMENTS}
             self.optimizer.state[parameter] = {"step": torch.tensor(float(step)), **moments}
-        for _ in range(step):
-            self.schedule.step()
         log.info("going on from step %d", step)
         return step
 
@@ -299,29 +261,28 @@ def _status_weights(examples: Sequence[Example]) -> Tensor:
     return weight / ((counts * weight).sum() / counts.sum())
 
 
-def _optimizer(
-    model: EventNetwork, recipe: Recipe, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
+def _optimizer(model: EventNetwork, recipe: Recipe) -> torch.optim.Optimizer:
+    """`peak` of a group is its highest learning rate; see `_share_of_peak`."""
     groups: dict[tuple[bool, bool], list[Tensor]] = {}
     for name, parameter in model.named_parameters():
         groups.setdefault((name.startswith("encoder."), parameter.ndim > 1), []).append(parameter)
-    optimizer = torch.optim.AdamW(
+    return torch.optim.AdamW(
         [
             {
                 "params": parameters,
-                "lr": recipe.rate if in_encoder else recipe.head_rate,
+                "peak": recipe.rate if in_encoder else recipe.head_rate,
                 "weight_decay": recipe.weight_decay if matrix else 0.0,
             }
             for (in_encoder, matrix), parameters in groups.items()
         ],
         fused=True,
     )
+
+
+def _share_of_peak(recipe: Recipe, done: int, steps: int) -> float:
+    """Of the learning rates, when `done` of the steps are: it rises, then it falls."""
     rising = max(1, int(recipe.warmup * steps))
-
-    def factor(step: int) -> float:
-        return step / rising if step < rising else max(0.0, (steps - step) / (steps - rising))
-
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return done / rising if done < rising else max(0.0, (steps - done) / (steps - rising))
 
 
 def save(model: EventNetwork, encoder: Path, out: Path, decoding: predict.Decoding) -> None:

@@ -5,8 +5,9 @@ import logging
 import os
 import signal
 import sys
+import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout, suppress
 from itertools import islice
 from pathlib import Path
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str], options: argparse.Namespace) -> int:
-    parser(arguments).parse_args(arguments, options)
+    parser().parse_args(arguments, options)
     logs.configure(Settings(), debug=options.debug, stamped=False)
     loaded = settings.load(os.environ, settings_given(options))
     stamped = options.command in ("worker", "broker", "sink")
@@ -258,7 +259,7 @@ def topics(loaded: Settings, _: argparse.Namespace) -> int:
         )
         for topic in existing
     ]
-    _print_table(rows)
+    print(*_table(rows), sep="\n")
     if line := topics.kept(loaded, existing):
         log.warning("%s", line)
     return DONE
@@ -271,7 +272,9 @@ def config(_: Settings, options: argparse.Namespace) -> int:
 
         print(msgspec.json.encode([setting._asdict() for setting in explained]).decode())
     else:
-        _print_table([(s.name, s.variable, s.value or "-", s.origin) for s in explained])
+        rows = _table([(s.variable, s.value or "-", s.origin) for s in explained])
+        for row, setting in zip(rows, explained, strict=True):
+            print(row, textwrap.indent(textwrap.fill(setting.description, 96), "    "), sep="\n")
     return DONE
 
 
@@ -292,14 +295,17 @@ def evaluate(loaded: Settings, options: argparse.Namespace) -> int:
 def bench(loaded: Settings, options: argparse.Namespace) -> int:
     import msgspec
 
-    from eventwire.models.records import Article
     from eventwire.streams import feeds
+    from eventwire.streams.decode import Refusal
 
     _expect_files([Path(options.feed)], "a feed of your own with --feed")
     with feeds.open_feed(options.feed, max_bytes=loaded.article_max_bytes) as feed:
-        articles = (line.article for line in feed if isinstance(line.article, Article))
         number = options.articles or {"coder": 150, "stream": 600}[options.what]
-        sample = list(islice(articles, number))
+        sample = []
+        for line in islice(feed, number):
+            if isinstance(line.article, Refusal):  # what is measured has to be what was given
+                raise feeds.FeedError(line.article.message)
+            sample.append(line.article)
     if not sample:
         raise feeds.FeedError(f"{feed.name}: expected articles, one JSON object a line, got none")
 
@@ -318,25 +324,26 @@ def bench(loaded: Settings, options: argparse.Namespace) -> int:
 
 
 def train(_: Settings, options: argparse.Namespace) -> int:
-    from eventwire.models import train
-
-    if options.epochs is not None and options.epochs < 1:
-        raise SettingsError(f"--epochs: expected at least 1, got {options.epochs}")
     files = [*options.data, *options.evaluation]
     if any(path.name.endswith(".standoff.jsonl") for path in files):
         files.append(options.texts)
     _expect_files(files, "files of your own with --data, --evaluation and --texts")
+    _expect_files(filter(None, [options.taught, options.teacher]), "a folder that is there")
     output.expect_folder("--out", options.out)
+
+    from eventwire.models import train  # takes seconds: what is wrong is told before
+
     _hush_transformers(options)
     train.run(options)
     return DONE
 
 
 def teach(_: Settings, options: argparse.Namespace) -> int:
-    from eventwire.models import teach
-
     _expect_files([options.teacher, options.texts], "one with --teacher or --texts")
     output.expect_folder("--out", options.out)
+
+    from eventwire.models import teach  # as above
+
     teach.run(options)
     return DONE
 
@@ -360,7 +367,7 @@ def _event_printer() -> "Callable[[Event], None]":
     return lambda event: print(tail.line(event, color=color), flush=True)
 
 
-def _expect_files(paths: Sequence[Path], remedy: str) -> None:
+def _expect_files(paths: Iterable[Path], remedy: str) -> None:
     for path in paths:
         if not path.exists():
             raise SettingsError(f"{path}: no such file; name {remedy}")
@@ -375,11 +382,12 @@ def _hush_transformers(options: argparse.Namespace) -> None:
         hushed.disable_progress_bar()
 
 
-def _print_table(rows: Sequence[tuple[str, ...]]) -> None:
+def _table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """A line a row."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        yield "  ".join(cells).rstrip()
 
 
 def _tell(options: argparse.Namespace, line: str, error: Exception) -> None:

@@ -5,10 +5,11 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
+from eventwire.models.datasets import EVALUATION, TRAINING, UNLABELLED
 from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.records import Article
 from eventwire.streams import feeds, settings
@@ -23,8 +24,8 @@ _KAFKA = ("brokers", "topic_prefix")
 """Settings that whatever talks to Kafka has as options."""
 
 
-def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """For all commands; `arguments` tells which has to have its options."""
+def parser() -> argparse.ArgumentParser:
+    """For all commands."""
     main = _Parser(
         prog="eventwire",
         description="A streaming event coder for news: articles in, event records out.",
@@ -239,13 +240,8 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
     sub.add_argument("--json", action="store_true", help="as JSON")
 
-    for name, text in (
-        ("train", "Train the model"),
-        ("teach", "Write down what a large network sees, for training a small one"),
-    ):
-        sub = command(name, text)
-        if arguments[:1] == [name]:  # their options come with all that training imports
-            import_module(f"eventwire.models.{name}").add_arguments(sub)
+    _add_train(command("train", "Train the model"))
+    _add_teach(command("teach", "Write down what a large network sees, for training a small one"))
     return main
 
 
@@ -256,7 +252,8 @@ def settings_given(options: argparse.Namespace) -> dict[str, str]:
         name, equals, value = pair.partition("=")
         if not equals:
             raise SettingsError(f"--set {name}: expected NAME=VALUE")
-        given[name.strip().lower().replace("-", "_")] = value
+        name = name.strip().lower().replace("-", "_")
+        given[name.removeprefix(settings.PREFIX.lower())] = value
     for name in Settings.__struct_fields__:
         if (value := getattr(options, f"setting_{name}", None)) is not None:
             given[name] = value
@@ -266,6 +263,15 @@ def settings_given(options: argparse.Namespace) -> dict[str, str]:
 
 
 class _Parser(argparse.ArgumentParser):
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Here a command tells of an option that it does not know, and not `eventwire`."""
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], self._option_string_actions, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return options, unknown
+
     def error(self, message: str) -> NoReturn:
         message = re.sub(r"(?i)(password)[ =].*", r"\1", message, flags=re.DOTALL)
         self.exit(MISUSED, f"{self.prog}: {message}; see {self.prog} --help\n")
@@ -461,6 +467,84 @@ def _add_compare(sub: argparse.ArgumentParser) -> None:
         help="of each type and kind (default: 2)",
     )
     sub.add_argument("--json", action="store_true", help="one JSON object, with whole records")
+
+
+def _add_train(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--data",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        default=TRAINING,
+        help="annotated sentences: gold .jsonl, .standoff.jsonl, corpus .txt or folder of them"
+        " (default: all of ../shared/data and models/corpus)",
+    )
+    sub.add_argument(
+        "--evaluation",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        default=EVALUATION,
+        help="files no sentence of which may be trained on (default: those of ../shared and"
+        " tests/behaviour)",
+    )
+    sub.add_argument(
+        "--texts",
+        type=Path,
+        metavar="FILE",
+        default=UNLABELLED,
+        help="texts of stand-off annotations and of --taught (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--taught",
+        type=Path,
+        metavar="FOLDER",
+        help="shards of `eventwire teach` to learn from too",
+    )
+    sub.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/event-coder-en"),
+        metavar="FOLDER",
+        help="where to write the model (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="FOLDER",
+        help="train the large network, around the all-mpnet-base-v2 encoder in FOLDER",
+    )
+    sub.add_argument("--epochs", type=_count, metavar="N", help="default: those of the recipe")
+    sub.add_argument(
+        "--seed", type=_whole, metavar="N", help="of chance (default: that of the recipe)"
+    )
+
+
+def _add_teach(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--teacher",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="the large network, as `eventwire train --teacher` writes it",
+    )
+    sub.add_argument(
+        "--texts",
+        type=Path,
+        metavar="FILE",
+        default=UNLABELLED,
+        help="JSON lines of id and text, gzip (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--sentences",
+        type=_count,
+        default=40_000,
+        metavar="N",
+        help="how many of them to look at (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="where to write the shards"
+    )
 
 
 def _add_filters(sub: argparse.ArgumentParser) -> None:

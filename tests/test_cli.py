@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eventwire.streams import cli, clients, options, topics
+from eventwire.streams import cli, clients, options, settings, topics
 from eventwire.streams.settings import Settings, SettingsError
 
 TESTS = Path(__file__).parent
@@ -85,13 +85,25 @@ def test_help_starts_at_once_and_names_every_command():
         assert re.search(rf"^    {command} ", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["config"], ["tail", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["config"],
+        ["tail", "--help"],
+        ["train", "--help"],
+        ["train", "--anything"],
+        ["train", "--data", "none.jsonl"],
+        ["teach", "--teacher", "none", "--out", "runs"],
+    ],
+)
 def test_what_needs_no_model_and_no_kafka_imports_neither(arguments):
     script = (
         "import sys; from eventwire.streams import cli\n"
         "try: cli.main(sys.argv[1:])\n"
         "except SystemExit: pass\n"
-        "print([m for m in ('torch', 'kafka', 'faust', 'transformers') if m in sys.modules])"
+        "loaded = [m for m in ('torch', 'kafka', 'faust', 'transformers') if m in sys.modules]\n"
+        "print(loaded, file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, *arguments],
@@ -100,7 +112,7 @@ def test_what_needs_no_model_and_no_kafka_imports_neither(arguments):
         text=True,
         check=True,
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stderr.splitlines()[-1] == "[]"
 
 
 def test_the_version_is_that_of_the_package():
@@ -116,6 +128,12 @@ def test_help_names_the_variable_of_a_setting():
     [
         (["tail", "--form-beginning"], "unrecognized arguments: --form-beginning"),
         (["tail", "--from"], "unrecognized arguments: --from"),
+        (
+            ["tail", "--from-begining"],
+            "(did you mean --from-beginning?); see eventwire tail --help",
+        ),
+        (["dlq", "list", "--raeson"], "eventwire dlq list: unrecognized arguments: --raeson"),
+        (["--verson", "tail"], "(did you mean --version?); see eventwire --help"),
         (["tail", "--type", "sumons"], "unknown event type 'sumons'; did you mean summons?"),
         (["tail", "--min-confidence", "2"], "expected a number from 0 to 1, got '2'"),
         (["replay", "x", "--speed", "-1"], "expected a number of at least 0, got '-1'"),
@@ -153,13 +171,30 @@ def test_a_traceback_comes_only_with_debug():
 
 def test_config_tells_value_and_origin_of_every_setting():
     done = run("config", "--brokers", "a:1", "--set", "partitions=7", EVENTWIRE_GROUP="g")
-    rows = [re.split(r"\s{2,}", row) for row in done.stdout.splitlines()]
-    assert [row[0] for row in rows] == list(Settings.__struct_fields__)
-    assert ["brokers", "EVENTWIRE_BROKERS", "a:1", "command line"] in rows
-    assert ["partitions", "EVENTWIRE_PARTITIONS", "7", "command line"] in rows
-    assert ["group", "EVENTWIRE_GROUP", "g", "environment"] in rows
-    assert ["linger", "EVENTWIRE_LINGER", "0.05", "default"] in rows
-    assert ["sasl_user", "EVENTWIRE_SASL_USER", "-", "default"] in rows
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    rows = [re.split(r"\s{2,}", line) for line in lines]
+    assert [row[0] for row in rows] == [
+        settings.variable(name) for name in Settings.__struct_fields__
+    ]
+    assert ["EVENTWIRE_BROKERS", "a:1", "command line"] in rows
+    assert ["EVENTWIRE_PARTITIONS", "7", "command line"] in rows
+    assert ["EVENTWIRE_GROUP", "g", "environment"] in rows
+    assert ["EVENTWIRE_LINGER", "0.05", "default"] in rows
+    assert ["EVENTWIRE_SASL_USER", "-", "default"] in rows
+
+
+def test_config_describes_every_setting_in_lines_that_fit_a_terminal():
+    shown = run("config").stdout
+    assert max(map(len, shown.splitlines())) <= 100
+    words = " ".join(shown.split())
+    for name in Settings.__struct_fields__:
+        assert f" {settings.description(name)}" in words
+
+
+def test_set_takes_a_setting_by_the_name_that_config_shows():
+    assert "EVENTWIRE_PARTITIONS  7" in re.sub(
+        r" {2,}", "  ", run("config", "--set", "EVENTWIRE_PARTITIONS=7").stdout
+    )
 
 
 def test_config_masks_secrets_in_text_and_json():
@@ -576,18 +611,22 @@ def test_schema_writes_the_files_that_are_committed(tmp_path):
 def refused_at_once(*words):
     """What a command of the model refuses, without another process: torch takes long to import."""
     arguments = list(words)
-    given = options.parser(arguments).parse_args(arguments)
+    given = options.parser().parse_args(arguments)
     with pytest.raises(SettingsError) as refused:
         cli.COMMANDS[given.command](Settings(), given)
     return str(refused.value)
 
 
-@pytest.mark.parametrize("epochs", ["0", "-1"])
+@pytest.mark.parametrize("epochs", ["0", "-1", "many"])
 def test_train_refuses_a_number_of_epochs_that_trains_nothing(epochs):
-    assert (
-        refused_at_once("train", "--epochs", epochs)
-        == f"--epochs: expected at least 1, got {epochs}"
-    )
+    line = refused("train", "--epochs", epochs, status=2)
+    assert f"--epochs: expected a whole number of at least 1, got '{epochs}'" in line
+
+
+@pytest.mark.parametrize("option", ["--taught", "--teacher"])
+def test_train_refuses_a_folder_that_is_not_there(feed, option):
+    files = ["--data", str(feed), "--evaluation", str(feed), option, "none"]
+    assert refused_at_once("train", *files) == "none: no such file; name a folder that is there"
 
 
 @pytest.mark.parametrize("missing", ["--data", "--evaluation", "--texts"])
@@ -618,9 +657,17 @@ def test_bench_tells_how_to_name_a_feed():
 
 def test_bench_of_a_feed_without_an_article_ends_in_one_line(tmp_path):
     path = tmp_path / "feed.jsonl"
-    path.write_text("{}\n")
+    path.write_text("\n")
     assert refused("bench", "coder", "--feed", path) == (
         "eventwire bench: feed.jsonl: expected articles, one JSON object a line, got none"
+    )
+
+
+def test_bench_tells_the_line_of_its_feed_that_is_no_article(tmp_path):
+    path = tmp_path / "feed.jsonl"
+    path.write_text(article(1, "They met.") + '\n{"id": 7, "text": "They met."}\n')
+    assert refused("bench", "coder", "--feed", path) == (
+        "eventwire bench: feed.jsonl:2: field 'id': expected a string, got a number"
     )
 
 

@@ -119,7 +119,7 @@ def test_commands_of_compose_are_commands(compose: dict[str, Any]) -> None:
     from eventwire.streams.options import parser
 
     for service in own(compose).values():
-        parsed = parser(service["command"]).parse_args(service["command"])
+        parsed = parser().parse_args(service["command"])
         assert parsed.command == service["command"][0]
 
 
@@ -295,7 +295,7 @@ def test_settings_and_commands_of_the_manifests_are_ours(tmp_path: Path) -> None
     secret.write_text("x")
     for pod in pods().values():
         (container,) = pod["spec"]["containers"]
-        assert parser(container["args"]).parse_args(container["args"]).command
+        assert parser().parse_args(container["args"]).command
         settings_module.load(given | {e["name"]: str(secret) for e in container.get("env", [])})
 
 

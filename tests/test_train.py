@@ -1,6 +1,5 @@
 import gzip
 import json
-from argparse import ArgumentParser
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +22,7 @@ from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.scores import score
 from eventwire.models.train import Recipe
 from eventwire.models.words import TOKENIZER, WordReader
+from eventwire.streams.options import parser
 
 reader = WordReader(predict.DEFAULT_MODEL)
 
@@ -62,9 +62,7 @@ def test_a_sentence_shared_with_an_evaluation_file_is_refused_whatever_its_punct
 def test_training_refuses_leakage_before_it_starts(tmp_path: Path) -> None:
     gold = tmp_path / "gold.jsonl"
     gold.write_text('{"id": "a-1", "text": "Troops left.", "events": []}\n')
-    parser = ArgumentParser()
-    train.add_arguments(parser)
-    arguments = parser.parse_args(["--data", str(gold), "--evaluation", str(gold)])
+    arguments = parser().parse_args(["train", "--data", str(gold), "--evaluation", str(gold)])
     with pytest.raises(LeakageError):
         train.run(arguments)
 
@@ -72,9 +70,7 @@ def test_training_refuses_leakage_before_it_starts(tmp_path: Path) -> None:
 def test_training_refuses_data_without_an_event(tmp_path: Path) -> None:
     gold = tmp_path / "gold.jsonl"
     gold.write_text("")
-    parser = ArgumentParser()
-    train.add_arguments(parser)
-    arguments = parser.parse_args(["--data", str(gold), "--evaluation", str(gold)])
+    arguments = parser().parse_args(["train", "--data", str(gold), "--evaluation", str(gold)])
     with pytest.raises(AnnotationError, match="expected events to learn"):
         train.run(arguments)
 
@@ -222,6 +218,35 @@ def test_a_checkpoint_has_all_that_was_fitted(encoder: Path, tmp_path: Path, sma
         fit.step(3, collate(examples, reader, "cpu"))
     for mine, its in zip(one.model.parameters(), other.model.parameters(), strict=True):
         assert torch.equal(mine, its)
+
+
+def test_learning_rates_rise_and_fall_and_are_those_of_an_unbroken_run_after_a_stop(
+    encoder: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    examples = [prepare(s, WordReader(encoder), 99) for s in CAPTURES]
+    recipe = Recipe(epochs=5, batch=1, rate=2e-3, head_rate=3e-3, warmup=0.2)
+    whole, stopped, resumed = (
+        train._Fit(recipe, fresh(encoder), examples, tmp_path / "c.safetensors") for _ in range(3)
+    )
+    batch = collate(examples[:1], WordReader(encoder), "cpu")
+
+    def rates(fit: train._Fit, steps: range) -> list[list[float]]:
+        told = []
+        for number in steps:
+            fit.step(number, batch)
+            told.append(sorted({group["lr"] for group in fit.optimizer.param_groups}))
+        return told
+
+    unbroken = rates(whole, range(1, 21))
+    # As torch's own LambdaLR has them, which steps after the optimizer.
+    factors = [n / 4 for n in range(4)] + [(20 - n) / 16 for n in range(4, 20)]
+    assert unbroken == [sorted({2e-3 * factor, 3e-3 * factor}) for factor in factors]
+
+    rates(stopped, range(1, 8))
+    stopped.save_checkpoint(7)
+    assert resumed.go_on() == 7
+    assert rates(resumed, range(8, 21)) == unbroken[7:]
+    assert [str(one.message) for one in recwarn if "lr_scheduler" in str(one.message)] == []
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(
