@@ -190,6 +190,7 @@ def _store_all(
 ) -> None:
     connection = Connection(settings)
     commits = _Commits(consumer)
+    begun = {p.partition: consumer.position(p) for p in consumer.assignment()}
     stored: dict[int, int] = {}
     look = time.monotonic() + LOOK_SECONDS
     while True:
@@ -198,6 +199,8 @@ def _store_all(
         reached = {p.partition: consumer.position(p) for p in consumer.assignment()}
         moved = {number: to for number, to in reached.items() if stored.get(number) != to}
         if moved:
+            # Before as well: a transaction that hangs, on a table that someone locks, is lag.
+            _measure_lag(consumer, metrics, begun | stored)
             records = itertools.chain.from_iterable(fetched.values())
             _store(database, topic, _batch(records, moved), metrics)
             stored |= moved
@@ -205,7 +208,7 @@ def _store_all(
         if not fetched:
             connection.check()
         commits.commit(now=not fetched)
-        _measure_lag(consumer, metrics)
+        _measure_lag(consumer, metrics, begun | stored)
         if time.monotonic() > look:
             look = time.monotonic() + LOOK_SECONDS
             with contextlib.suppress(BrokerError):  # which `connection` tells of
@@ -271,11 +274,11 @@ class _Commits:
         self._next = time.monotonic() + COMMIT_SECONDS
 
 
-def _measure_lag(consumer: KafkaConsumer, metrics: SinkMetrics) -> None:
+def _measure_lag(consumer: KafkaConsumer, metrics: SinkMetrics, stored: Mapping[int, int]) -> None:
     for partition in consumer.assignment():
         end = consumer.highwater(partition)
         if end is not None:
-            lag = max(end - consumer.position(partition), 0)
+            lag = max(end - stored[partition.partition], 0)
             metrics.lag.labels(str(partition.partition)).set(lag)
 
 

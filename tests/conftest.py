@@ -2,7 +2,8 @@
 
 Tests on Apache Kafka need it in the cache, or Maven to put it there (deploy/kafka/pom.xml), or the
 address of one that is new and may be written to, EVENTWIRE_TEST_BROKERS; else they are skipped.
-EVENTWIRE_TEST_REQUIRE_BROKERS=1 lets every test fail that would be skipped for want of a broker.
+EVENTWIRE_TEST_REQUIRE_BROKERS=1 lets every test fail that would be skipped for want of a broker, of
+PostgreSQL or of Prometheus.
 """
 
 import contextlib

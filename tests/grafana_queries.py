@@ -14,7 +14,7 @@ NAMES = sorted(path.name for path in FOLDER.glob("*.json"))
 
 class Query(NamedTuple):
     where: str
-    """Dashboard, panel and letter, as in `news.json/Events/A`."""
+    """Dashboard, row if there are rows, panel and letter, as in `pipeline.json/Faults/Coder/A`."""
     text: str
     panel: str
     """Kind of panel."""
@@ -31,19 +31,28 @@ def document(name: str) -> dict[str, Any]:
 
 def panels(name: str) -> Iterator[dict[str, Any]]:
     """Without rows."""
-    yield from (panel for panel in document(name)["panels"] if panel["type"] != "row")
+    yield from (panel for _, panel in _placed(name))
+
+
+def _placed(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Panels, each with its path."""
+    path = name
+    for panel in document(name)["panels"]:
+        if panel["type"] == "row":
+            path = f"{name}/{panel['title']}"
+        else:
+            yield f"{path}/{panel['title']}", panel
 
 
 def queries(key: str) -> list[Query]:
     """Of all dashboards; key is `expr` for PromQL and `rawSql` for SQL."""
     return [
-        Query(f"{name}/{panel['title']}/{target['refId']}", target[key], panel["type"],
-              target["format"])
+        Query(f"{path}/{target['refId']}", target[key], panel["type"], target["format"])
         for name in NAMES
-        for panel in panels(name)
+        for path, panel in _placed(name)
         for target in panel["targets"]
         if key in target
-    ]  # fmt: skip
+    ]
 
 
 def promql(expression: str, *, instance: str = ".*", type_: str = ".*") -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import grafana_queries as grafana
 import pytest
 import yaml
+from conftest import no_broker
 from grafana_queries import NAMES, Query, document, panels, queries
 from metric_names import AWAITED, asked_for, exposed
 from postgres_server import PASSWORD, PostgresServer, programs
@@ -133,7 +134,7 @@ def test_grafana_finds_dashboards_and_data_sources_where_they_are_provisioned() 
 
 def promtool(*arguments: str | Path) -> None:
     if shutil.which("promtool") is None:
-        pytest.skip("promtool is not installed: apt-get install prometheus")
+        no_broker("promtool is not installed: apt-get install prometheus")
     done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -217,7 +218,7 @@ def test_every_series_that_the_code_counts_is_on_a_dashboard() -> None:
 def server() -> Iterator[PostgresServer]:
     folder = programs()
     if folder is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        no_broker("PostgreSQL is not installed: apt-get install postgresql")
     running = PostgresServer(folder)
     yield running
     running.remove()

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from conftest import no_broker
 from postgres_server import PASSWORD, USER, PostgresServer, programs
 
 from eventwire.streams import settings as settings_module
@@ -154,7 +155,7 @@ def test_secrets_are_made_once_and_differ(tmp_path: Path) -> None:
 def server() -> Iterator[PostgresServer]:
     folder = programs()
     if folder is None or shutil.which("psql") is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        no_broker("PostgreSQL is not installed: apt-get install postgresql")
     running = PostgresServer(folder)
     yield running
     running.remove()

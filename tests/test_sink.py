@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import no_broker
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaConsumer, TopicPartition
@@ -245,7 +246,7 @@ def test_the_url_wins_over_the_defaults_and_the_password_comes_from_the_settings
 def server() -> Iterator[PostgresServer]:
     folder = programs()
     if folder is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+        no_broker("PostgreSQL is not installed: apt-get install postgresql")
     running = PostgresServer(folder)
     yield running
     running.remove()
