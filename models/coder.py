@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,7 +10,8 @@ from typing import Literal
 
 import torch
 
-from eventwire.models import language, predict, text, weights
+from eventwire.models import drift, language, predict, text, weights
+from eventwire.models.drift import Profile, Reference
 from eventwire.models.enrich.actors import Resolver
 from eventwire.models.enrich.attribution import attribution
 from eventwire.models.enrich.places import ArticlePlaces
@@ -45,6 +46,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 CHUNK = 4096
 """Sentences predicted at a time: enough for even batches, and bounds memory on any article."""
 
+REFERENCE = "reference.json"
+
 ON_PLACES = frozenset(
     ["air_strike", "shelling", "bombing", "occupation", "destruction", "withdrawal", "deployment"]
 )
@@ -76,12 +79,24 @@ def load_coder(
         "model %s on %s in %s, %d threads",
         folder.name, device, "bfloat16" if low else "float32", torch.get_num_threads(),
     )  # fmt: skip
-    reference = ModelRef(
+    named = ModelRef(
         name=folder.name,
         version=version("eventwire"),
         sha256=str(weights.load_manifest(folder)["sha256"]),
     )
-    return EventCoder(predictor, reference, Limits(**(limits or {})))
+    reference = load_reference(folder, named.sha256)
+    return EventCoder(predictor, named, Limits(**(limits or {})), reference)
+
+
+def load_reference(folder: Path, sha256: str) -> Profile | None:
+    """Of a model folder whose weights have this SHA-256; None where there is none of these weights.
+
+    Raises WeightsError where it cannot be read.
+    """
+    if not (folder / REFERENCE).is_file():
+        return None
+    reference = weights.read(folder, REFERENCE, Reference)
+    return reference.histograms if reference.sha256 == sha256 else None
 
 
 class _OverLimit(Exception):  # noqa: N818
@@ -100,14 +115,27 @@ class _Draft:
     article: Article
     text: str
     sentences: list[Sentence]
-    predictions: list[list[Prediction]]
+    language: str | None
+    predictions: list[list[Prediction]] = field(default_factory=list)
+    unknown_shares: list[float] = field(default_factory=list)
+
+    def forget(self) -> None:
+        self.predictions.clear()
+        self.unknown_shares.clear()
 
 
 class EventCoder:
     """Implements `seam.Coder`; not thread-safe."""
 
-    def __init__(self, predictor: Predictor, model: ModelRef, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        model: ModelRef,
+        limits: Limits | None = None,
+        reference: Profile | None = None,
+    ) -> None:
         self.model = model
+        self.reference = reference
         self._predictor = predictor
         self._limits = limits or Limits()
 
@@ -132,24 +160,25 @@ class EventCoder:
         except Exception:
             log.exception("batch of %d articles failed; one by one now", len(drafts))
             for draft in drafts:
-                draft.predictions.clear()
+                draft.forget()
         self.stats.articles += len(articles)
         return [self._close(each) if isinstance(each, _Draft) else each for each in opened]
 
     def _open(self, article: Article) -> _Draft | Coding:
         clock = predict.Clock(self.stats)
         canonical = text.canonical(article.text)
-        if not language.is_english(canonical, article.language):
-            clock.lap("language")
-            return _coding(article, canonical, "unsupported_language")
+        told = language.tell(canonical, article.language)
         clock.lap("language")
+        if told not in language.READ:
+            found = drift.profile(language=told)
+            return _coding(article, canonical, "unsupported_language", profile=found)
         sentences = text.sentences(canonical)
         clock.lap("split")
         try:
             self._check(canonical, sentences)
         except _OverLimit as over:
             return over.coding(article, canonical)
-        return _Draft(article, canonical, sentences, [])
+        return _Draft(article, canonical, sentences, told)
 
     def _check(self, canonical: str, sentences: Sequence[Sentence]) -> None:
         limits = self._limits
@@ -174,8 +203,10 @@ class EventCoder:
         for start in range(0, len(todo), CHUNK):
             chunk = todo[start : start + CHUNK]
             found = self._predictor.predict([draft.text[s.start : s.end] for draft, s in chunk])
-            for (draft, _), events in zip(chunk, found, strict=True):
+            shares = self._predictor.unknown_shares
+            for (draft, _), events, share in zip(chunk, found, shares, strict=True):
                 draft.predictions.append(events)
+                draft.unknown_shares.append(share)
 
     def _close(self, draft: _Draft) -> Coding:
         try:
@@ -192,11 +223,17 @@ class EventCoder:
             "coded" if events else "no_event",
             events=events,
             sentences=len(draft.sentences),
+            profile=drift.profile(
+                language=draft.language,
+                lengths=[end - start for start, end in draft.sentences],
+                unknown_shares=draft.unknown_shares,
+                events=events,
+            ),
         )
 
     def _events(self, draft: _Draft) -> list[Event]:
         if len(draft.predictions) < len(draft.sentences):
-            draft.predictions.clear()
+            draft.forget()
             self._predict([draft])
         count = sum(map(len, draft.predictions))
         if count > self._limits.events:
@@ -300,6 +337,7 @@ def _coding(
     reason: str | None = None,
     failing: Failing = "coder_error",
     sentences: int = 0,
+    profile: Profile | None = None,
 ) -> Coding:
     return Coding(
         article_id=article.id,
@@ -309,4 +347,5 @@ def _coding(
         reason=reason,
         failing=failing,
         sentences=sentences,
+        profile=profile or {},
     )

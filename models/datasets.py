@@ -29,6 +29,8 @@ EVALUATION = [
 ]
 UNLABELLED = SHARED / "data" / "unlabelled.jsonl.gz"
 """Texts of the stand-off annotations, and what a teacher looks at."""
+REFERENCE_SENTENCES = 10_000
+"""Of `UNLABELLED`, that drift is measured against: some hundred events of each type not rare."""
 VALIDATION_SHARE = 0.06
 """Of the documents; they choose thresholds and calibration and are never fitted."""
 

@@ -1,4 +1,4 @@
-"""Whether an article is in English, the one language the coder reads.
+"""The language of an article. English is the one that the coder reads.
 
 What the article declares counts. Where it declares nothing that can be understood, py3langid tells,
 if the text is long enough. Measured at the figures below: of 4,335 English articles none is
@@ -37,22 +37,30 @@ _ISO_639_1 = frozenset(
 )
 
 
-def is_english(text: str, declared: str | None = None) -> bool:
-    """Whether the coder should read `text`, whose feed says its language is `declared`.
+READ = ("en", None)
+"""What the coder reads, of all that `tell` may say; what is too short is taken for English."""
+
+
+def tell(text: str, declared: str | None = None) -> str | None:
+    """The language of `text`, ISO 639-1, whose feed says that it is `declared`; None where the text
+    is too short or has no letters.
 
     `declared` may be a tag such as `en`, `en-GB` or `fr_CA`, in any case; what is none (`und`, an
-    empty string, a misspelling) is as good as nothing. Text that is too short to tell is English.
+    empty string, a misspelling) is as good as nothing.
     """
     language = re.split("[-_]", (declared or "").strip().lower())[0]
     if language in {"en", "eng", "english"}:
-        return True
+        return "en"
     if language in _ISO_639_1:
-        return False
+        return language
     head = text[:_LONGEST]
     if len(head.encode(errors="replace")) < _SHORTEST:
-        return True
+        return None
     probabilities = dict(_identifier().rank(head))
-    return bool(probabilities["en"] >= _ENGLISH or max(probabilities.values()) < _OTHER)
+    if probabilities["en"] >= _ENGLISH:
+        return "en"
+    likeliest: str = max(probabilities, key=probabilities.__getitem__)
+    return likeliest if probabilities[likeliest] >= _OTHER else None
 
 
 @cache

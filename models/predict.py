@@ -90,6 +90,8 @@ class Predictor:
         self.types: list[str] = network.config.types
         self.statuses = cast("list[Status]", network.config.statuses)
         self.stats = Stats()
+        self.unknown_shares: list[float] = []
+        """Of each sentence of the last `predict`, see `WordReader.unknown_share`."""
 
     @torch.inference_mode()
     def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
@@ -97,7 +99,9 @@ class Predictor:
         clock = Clock(self.stats)
         parts: list[Words] = []
         owner: list[int] = []
-        for index, words in enumerate(self.reader.read(sentences)):
+        read = self.reader.read(sentences)
+        self.unknown_shares = [self.reader.unknown_share(words) for words in read]
+        for index, words in enumerate(read):
             if words.spans:
                 cut = windows(words)
                 parts += cut

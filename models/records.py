@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from eventwire.models.drift import Profile
+
 SCHEMA_VERSION = "1.1"
 """Major and minor; docs/schemas says what may change with which."""
 
@@ -222,6 +224,8 @@ class Coding(msgspec.Struct, frozen=True, kw_only=True):
     sentences: int = 0
     skipped_characters: int = 0
     """Characters no model window has read (none, unless a limit cut the article)."""
+    profile: Profile = {}
+    """What the article is like and what was found in it, for `drift`; empty where coding failed."""
 
 
 class Stats(msgspec.Struct, kw_only=True):

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import msgspec
 
+from eventwire.models.drift import Profile
 from eventwire.models.records import Article, Coding, ModelRef, Stats
 
 
@@ -28,5 +29,15 @@ class Coder(Protocol):
     model: ModelRef
     stats: Stats
     """Totals since the coder was made; callers take differences."""
+    reference: Profile | None
+    """What codings look like on ordinary news; None where nobody knows."""
+
+    @property
+    def device(self) -> str:
+        """What it computes on: cpu, cuda or mps."""
+
+    @property
+    def precision(self) -> str:
+        """In which numbers: float32 or bfloat16."""
 
     def code(self, articles: Sequence[Article]) -> list[Coding]: ...

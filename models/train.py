@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from eventwire.models import network, predict, scores, teach
+from eventwire.models import network, predict, reference, scores, teach
 from eventwire.models.corpus import AnnotatedSentence, AnnotationError
 from eventwire.models.datasets import TrainingError, read_sentences, refuse_leakage, split
 from eventwire.models.examples import Batch, Example, collate, prepare, shuffled
@@ -63,7 +63,10 @@ TAUGHT = Recipe(epochs=3, batch=32, rate=3e-4)
 
 def run(arguments: argparse.Namespace) -> None:
     """What the options of `eventwire train` ask for. Raises AnnotationError for a file that cannot
-    be read, LeakageError."""
+    be read, LeakageError; WeightsError where there is no model to make a reference of."""
+    if arguments.reference_only:
+        _write_reference(arguments, [])
+        return
     recipe = TEACHER if arguments.teacher else TAUGHT if arguments.taught else Recipe()
     for name in ("epochs", "seed"):
         if (value := getattr(arguments, name)) is not None:
@@ -78,6 +81,16 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.taught:
         taught = teach.read(arguments.taught, arguments.texts, WordReader(encoder))
     train(recipe, sentences, encoder, arguments.out, taught)
+    _write_reference(arguments, sentences)
+
+
+def _write_reference(arguments: argparse.Namespace, sentences: Sequence[AnnotatedSentence]) -> None:
+    """Of ordinary news, or where there is none of the annotated sentences, which tell more."""
+    texts = [sentence.text for sentence in sentences]
+    if arguments.texts.exists():
+        chosen = teach.choose(arguments.texts, set(), arguments.reference_sentences)
+        texts = [text for _, text in chosen]
+    reference.write(arguments.out, texts)
 
 
 def encoder_folder() -> Path:

@@ -50,6 +50,7 @@ class WordReader:
         self._tokenizer.no_truncation()
         opening, closing = self._tokenizer.encode("").ids
         self.cls, self.sep = opening, closing
+        self._unknown = self._tokenizer.token_to_id("[UNK]")
 
     def read(self, sentences: Sequence[str]) -> list[Words]:
         """One `Words` a sentence, of any length."""
@@ -58,6 +59,10 @@ class WordReader:
             _words(sentence, encoding.ids, encoding.word_ids, encoding.offsets)
             for sentence, encoding in zip(sentences, encodings, strict=True)
         ]
+
+    def unknown_share(self, words: Words) -> float:
+        """Of a sentence's pieces those that stand for what the vocabulary does not have."""
+        return words.ids.count(self._unknown) / max(1, len(words.ids))
 
     def pieces(self, batch: Sequence[Words]) -> Pieces:
         """Padded tensors; [CLS] moves every piece one to the right."""

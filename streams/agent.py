@@ -338,7 +338,10 @@ class Agent:
             if result.reason is not None:
                 metrics.dead_letter(result.reason)
             if result.coding is not None:
-                self._count_latency(result.item)
+                if outputs.header(result.item.headers, outputs.RUN_ID_HEADER) is None:
+                    # A replay's articles are as old as its archive, and as unlike today's.
+                    self._count_latency(result.item)
+                    metrics.drift(result.coding.profile)
                 published = set(result.event_ids)
                 metrics.article_events(len(published))
                 for event in result.coding.events:
@@ -347,8 +350,6 @@ class Agent:
                 metrics.below_confidence(len(result.coding.events) - len(published))
 
     def _count_latency(self, item: Item) -> None:
-        if outputs.header(item.headers, outputs.RUN_ID_HEADER) is not None:
-            return  # a replay's articles are as old as its archive
         now = time.time()
         if item.timestamp_ms is not None:
             self._metrics.latency("received", now - item.timestamp_ms / 1000)

@@ -115,6 +115,7 @@ class App(faust.App):
                     start=consumer.first(tp),
                     read_up_to=consumer.read_up_to(tp),
                     told=consumer.told(tp),
+                    oldest=consumer.oldest(tp),
                     # Read last: a commit that came before it cannot lie beyond it.
                     end=consumer.highwater(tp),
                 )
@@ -147,6 +148,7 @@ def build_app(
     )
     app.metrics.ledger(lambda: len(memory), memory.limit)
     app.metrics.partitions(app.positions)
+    app.metrics.coder_process(lambda: app.coder.pid)
     fence = Fence(
         lambda: cast(faust_fixes.Consumer, app.consumer).is_member(),
         lambda: app.consumer_generation_id,
@@ -171,6 +173,7 @@ def build_app(
         numbers = {partition.partition for partition in partitions}
         log.info("%s: given partitions %s", app.topic_names.articles.name, sorted(numbers))
         app.ledger.assign(numbers)
+        app.metrics.rebalance()
 
     app.on_partitions_assigned.connect(assigned, weak=False)  # type: ignore[arg-type]
     # Bytes, and empty ones too: what they are is for `decode` to say.

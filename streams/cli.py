@@ -324,11 +324,14 @@ def bench(loaded: Settings, options: argparse.Namespace) -> int:
 
 
 def train(_: Settings, options: argparse.Namespace) -> int:
-    files = [*options.data, *options.evaluation]
-    if any(path.name.endswith(".standoff.jsonl") for path in files):
-        files.append(options.texts)
-    _expect_files(files, "files of your own with --data, --evaluation and --texts")
-    _expect_files(filter(None, [options.taught, options.teacher]), "a folder that is there")
+    if options.reference_only:
+        _expect_files([options.texts, options.out], "others with --texts and --out")
+    else:
+        files = [*options.data, *options.evaluation]
+        if any(path.name.endswith(".standoff.jsonl") for path in files):
+            files.append(options.texts)
+        _expect_files(files, "files of your own with --data, --evaluation and --texts")
+        _expect_files(filter(None, [options.taught, options.teacher]), "a folder that is there")
     output.expect_folder("--out", options.out)
 
     from eventwire.models import train  # takes seconds: what is wrong is told before

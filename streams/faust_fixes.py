@@ -60,7 +60,8 @@ class Consumer(driver.Consumer):
     """The group knows us no more: what is at hand will not be done, see `fence`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._fetched: defaultdict[TP, deque[int]] = defaultdict(deque)
+        self._fetched: defaultdict[TP, deque[tuple[int, int | None]]] = defaultdict(deque)
+        """Offset and timestamp in milliseconds of each message that is not committed."""
         self._first: dict[TP, int] = {}
         super().__init__(*args, **kwargs)
 
@@ -76,6 +77,12 @@ class Consumer(driver.Consumer):
             pass
         return await super().commit(*args, **kwargs)
 
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        committed = await super()._commit(offsets)
+        if committed:
+            cast(Any, self.app).metrics.commit()
+        return bool(committed)
+
     async def is_member(self) -> bool:
         """Ask the group whether we are still in it; raises KafkaError where that fails."""
         if not await cast(_ConsumerThread, self._thread).is_member():
@@ -86,7 +93,7 @@ class Consumer(driver.Consumer):
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
         records = await super()._getmany(active_partitions, timeout)
         for partition, fetched in records.items():
-            self._fetched[partition].extend(record.offset for record in fetched)
+            self._fetched[partition].extend((record.offset, record.timestamp) for record in fetched)
             self._first.setdefault(partition, fetched[0].offset)
         return records
 
@@ -106,6 +113,13 @@ class Consumer(driver.Consumer):
         state = assignment.state_value(TopicPartition(*partition))
         return cast(int, state.position) if state and state.has_valid_position else None
 
+    def oldest(self, partition: TP) -> int | None:
+        """The timestamp in milliseconds of the first message that was read and is not committed;
+        None where there is none, or where it has no timestamp."""
+        fetched = self._fetched.get(partition)
+        timestamp = fetched[0][1] if fetched else None
+        return timestamp if timestamp is not None and timestamp >= 0 else None
+
     def told(self, partition: TP) -> int | None:
         """When the partition's broker last answered a fetch, if only that nothing is new."""
         reader = self._thread._consumer
@@ -119,8 +133,8 @@ class Consumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         acked, fetched = self._acked_index[tp], self._fetched[tp]
         done = None
-        while fetched and fetched[0] in acked:
-            done = fetched.popleft()
+        while fetched and fetched[0][0] in acked:
+            done, _ = fetched.popleft()
             acked.discard(done)
         if done is None:
             return None
@@ -161,7 +175,7 @@ class Consumer(driver.Consumer):
             fetched = self._fetched.pop(partition, None)
             if fetched and not offset:
                 # Without a commit the position stays, behind what a rebalance made Faust drop.
-                self._thread.seek(partition, fetched[0])
+                self._thread.seek(partition, fetched[0][0])
         return committed
 
     async def _seek(self, partition: TP, offset: int) -> None:
@@ -212,6 +226,7 @@ def check() -> None:
             "_new_consumer_thread",
             "wait_empty",
             "commit",
+            "_commit",
             "maybe_wait_for_commit_to_finish",
             "_getmany",
             "_new_offset",

@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
+from eventwire.models.drift import Profile
 from eventwire.models.records import Article, Coding, ModelRef, Stats
 from eventwire.models.seam import Coder
 from eventwire.streams import logs
@@ -47,6 +48,10 @@ TIMES_ESTIMATE = 10
 
 class Ready(msgspec.Struct, tag=True):
     model: ModelRef
+    device: str
+    precision: str
+    reference: Profile | None
+    """What drift is measured against."""
     seconds: float
     """To load and warm up."""
 
@@ -136,13 +141,18 @@ class CoderProcess:
         self._on_restart = on_restart
         self._process: asyncio.subprocess.Process | None = None
         self._number = 0
-        self._model: ModelRef | None = None
+        self._ready: Ready | None = None
+
+    @property
+    def ready(self) -> Ready:
+        """What the child said of itself when it was ready."""
+        if self._ready is None:
+            raise CoderFailed("the coder was not started")
+        return self._ready
 
     @property
     def model(self) -> ModelRef:
-        if self._model is None:
-            raise CoderFailed("the coder was not started")
-        return self._model
+        return self.ready.model
 
     @property
     def pid(self) -> int | None:
@@ -179,7 +189,7 @@ class CoderProcess:
         if isinstance(answer, Fatal):
             await self.stop()
             raise CoderFailed(f"coder {self._coder}: {answer.message}")
-        self._model = answer.model
+        self._ready = answer
         log.info(
             "coder ready in %.1f s: %s %s", answer.seconds, answer.model.name, answer.model.version
         )
@@ -328,7 +338,8 @@ def main(configuration: dict[str, Any]) -> int:
     except Exception as error:  # noqa: BLE001 - whatever it is, the worker tells its user
         _write(replies, Fatal(_one_line(error, named=False)))
         return 1
-    _write(replies, Ready(coder.model, time.monotonic() - began))
+    seconds = time.monotonic() - began
+    _write(replies, Ready(coder.model, coder.device, coder.precision, coder.reference, seconds))
     decode = msgspec.msgpack.Decoder(Request).decode
     while True:
         request = decode(waiting.get())

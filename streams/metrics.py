@@ -1,6 +1,10 @@
 """What the worker counts. Every series exists from the start, at zero, and labels are bounded."""
 
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from prometheus_client import (
@@ -14,18 +18,21 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from eventwire.models.drift import FEATURES, OTHER, Profile, Window
 from eventwire.models.ontology import ontology
 from eventwire.models.records import ModelRef, Stats, Status
 from eventwire.streams.decode import REASONS
 from eventwire.streams.outputs import LedgerOutcome
 
-OTHER = "other"
-
 STAGES = ("decode", "code", "publish")
-"""Of the worker: read and check the messages, the coder's answer, the brokers' acknowledgement."""
+"""Of the worker: a message is read and checked; a batch is with the coder; its records are with the
+brokers until they acknowledge them."""
 
 CODER_STAGES = ("language", "split", "tokenise", "encode", "spans", "enrich")
-"""Of the coder, as `records.Stats` names them; others are counted as `other`."""
+"""Of `code`, as `records.Stats` names them; what is none of them is `other`."""
+
+DEVICES = ("cpu", "cuda", "mps")
+PRECISIONS = ("float32", "bfloat16")
 
 Milestone = Literal["received", "published"]
 
@@ -47,6 +54,9 @@ class Partition(NamedTuple):
     """The position, where all that was read is committed: behind the markers of a transaction."""
     told: int | None = None
     """When the broker told the end, in milliseconds; only serves to be compared."""
+    oldest: int | None = None
+    """Kafka's timestamp of the first article that was read and is not committed; Unix time in
+    milliseconds."""
 
     @property
     def lag(self) -> int | None:
@@ -94,19 +104,18 @@ class Metrics:
         self._batch = Histogram("batch_articles", "Articles in a batch", buckets=COUNTS, **into)
         self._stage = Histogram(
             "stage_seconds",
-            "Decoding of a message, coding and publishing of a batch",
+            "Time per stage: decode of each message, all others of each batch; code is the whole"
+            " time with the coder, and language to enrich are its parts",
             ["stage"],
             buckets=SECONDS,
             **into,
         )
-        self._coder = Counter(
-            "coder_stage_seconds", "Time in the coder's stages", ["stage"], **into
-        )
+        self._padding = Histogram(
+            "padding_ratio", "Share of the token positions computed for a batch that is padding",
+            buckets=SHARES, **into,
+        )  # fmt: skip
         self._sentences = Counter("sentences", "Sentences coded", **into)
         self._tokens = Counter("tokens", "Tokens coded", **into)
-        self._padded = Counter(
-            "padded_tokens", "Token positions computed, padding included", **into
-        )
         self._skipped = Counter("skipped_characters", "Characters of articles never read", **into)
         self._restarts = Counter(
             "coder_restarts", "Coder processes that had to be replaced", **into
@@ -117,6 +126,28 @@ class Metrics:
         self._model = Gauge(
             "model_info", "The model that codes, always 1", ["name", "version", "sha256"], **into
         )
+        self._inference = Gauge(
+            "inference_info", "What the coder computes on and in which numbers: 1 for those",
+            ["device", "precision"], **into,
+        )  # fmt: skip
+        self._drift = Gauge(
+            "drift_psi",
+            "Population stability index of recent live articles against the reference stored with"
+            " the model; 0 without one, and until enough was read",
+            ["feature"],
+            **into,
+        )
+        self._window: Window | None = None
+        self._coder_memory = Gauge(
+            "coder_resident_memory_bytes",
+            "Resident memory of the coder's process; 0 where the system has no /proc",
+            **into,
+        )
+        self._commits = Counter("commits", "Offset commits that the group took", **into)
+        self._rebalances = Counter(
+            "rebalances", "Times that the group gave out its partitions, with this worker in it",
+            **into,
+        )  # fmt: skip
         self._kafka = Gauge("kafka_answers", "1 while Kafka answers, 0 while it is lost", **into)
         self._kafka.set(1)
         self._ledger_limit = Gauge("ledger_entries_limit", "Articles the ledger can hold", **into)
@@ -134,12 +165,15 @@ class Metrics:
         for event_type in (*ontology().names, OTHER):
             for status in (*get_args(Status), OTHER):
                 self._events.labels(event_type, status)
-        for stage in STAGES:
+        for stage in (*STAGES, *CODER_STAGES, OTHER):
             self._stage.labels(stage)
+        for device in (*DEVICES, OTHER):
+            for precision in (*PRECISIONS, OTHER):
+                self._inference.labels(device, precision)
+        for feature in FEATURES:
+            self._drift.labels(feature).set_function(partial(self._psi, feature))
         for since in get_args(Milestone):
             self._latency.labels(since)
-        for stage in (*CODER_STAGES, OTHER):
-            self._coder.labels(stage)
 
     def article(self, outcome: LedgerOutcome) -> None:
         self._articles.labels(outcome).inc()
@@ -185,10 +219,14 @@ class Metrics:
         """What a batch cost in the coder."""
         self._sentences.inc(spent.sentences)
         self._tokens.inc(spent.tokens)
-        self._padded.inc(spent.padded_tokens)
+        if spent.padded_tokens:
+            self._padding.observe(1 - spent.tokens / spent.padded_tokens)
         self._skipped.inc(skipped_characters)
         for stage, seconds in spent.seconds.items():
-            self._coder.labels(stage if stage in CODER_STAGES else OTHER).inc(max(seconds, 0))
+            self.stage(stage if stage in CODER_STAGES else OTHER, max(seconds, 0))
+
+    def coder_process(self, pid: Callable[[], int | None]) -> None:
+        self._coder_memory.set_function(lambda: resident_bytes(pid()))
 
     def coder_restart(self) -> None:
         self._restarts.inc()
@@ -199,6 +237,29 @@ class Metrics:
     def model(self, model: ModelRef) -> None:
         self._model.clear()
         self._model.labels(model.name, model.version, model.sha256).set(1)
+
+    def inference(self, device: str, precision: str) -> None:
+        self._inference.labels(
+            device if device in DEVICES else OTHER,
+            precision if precision in PRECISIONS else OTHER,
+        ).set(1)
+
+    def reference(self, profile: Profile | None) -> None:
+        """What drift is measured against from now on."""
+        self._window = Window(profile) if profile is not None else None
+
+    def drift(self, article: Profile) -> None:
+        if self._window is not None:
+            self._window.add(article)
+
+    def _psi(self, feature: str) -> float:
+        return self._window.psi(feature) if self._window is not None else 0.0
+
+    def commit(self) -> None:
+        self._commits.inc()
+
+    def rebalance(self) -> None:
+        self._rebalances.inc()
 
     def kafka(self, *, answers: bool) -> None:
         self._kafka.set(answers)
@@ -212,9 +273,33 @@ class Metrics:
         self.registry.register(_Lag(read))
 
 
+class Waiting:
+    """How long the first article of each partition that is not committed has waited.
+
+    By its Kafka timestamp, which is when it was sent, where it has been read. Where articles wait
+    and none has been read, nobody knows it yet: then since they were first seen to wait.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._seen: dict[int, float] = {}
+
+    def seconds(self, partition: Partition) -> float:
+        """0 or more."""
+        now = self._clock()
+        if partition.oldest is not None:
+            self._seen.pop(partition.number, None)
+            return max(now - partition.oldest / 1000, 0.0)
+        if not partition.lag:
+            self._seen.pop(partition.number, None)
+            return 0.0
+        return max(now - self._seen.setdefault(partition.number, now), 0.0)
+
+
 class _Lag(Collector):
     def __init__(self, read: Callable[[], Iterable[Partition]]) -> None:
         self._read = read
+        self._waiting = Waiting()
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -222,6 +307,11 @@ class _Lag(Collector):
     def collect(self) -> Iterator[Metric]:
         lag = GaugeMetricFamily(
             "eventwire_lag_messages", "Articles waiting, by partition", labels=["partition"]
+        )
+        seconds = GaugeMetricFamily(
+            "eventwire_lag_seconds",
+            "Since the first article not committed was sent, by partition; 0 where none waits",
+            labels=["partition"],
         )
         uncommitted = GaugeMetricFamily(
             "eventwire_partition_without_commit", "1 before the first commit", labels=["partition"]
@@ -238,4 +328,15 @@ class _Lag(Collector):
             beyond.add_metric(labels, committed is not None and end is not None and committed > end)
             if partition.lag is not None:
                 lag.add_metric(labels, partition.lag)
-        return iter((lag, uncommitted, beyond))
+            if partition.lag is not None or partition.oldest is not None:
+                seconds.add_metric(labels, self._waiting.seconds(partition))
+        return iter((lag, seconds, uncommitted, beyond))
+
+
+def resident_bytes(pid: int | None) -> float:
+    """Of a process; 0 where there is none, and where there is no /proc."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0.0
+    return float(pages * os.sysconf("SC_PAGE_SIZE"))

@@ -9,7 +9,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
-from eventwire.models.datasets import EVALUATION, TRAINING, UNLABELLED
+from eventwire.models.datasets import (
+    EVALUATION,
+    REFERENCE_SENTENCES,
+    TRAINING,
+    UNLABELLED,
+)
 from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.records import Article
 from eventwire.streams import feeds, settings
@@ -517,6 +522,18 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--epochs", type=_count, metavar="N", help="default: those of the recipe")
     sub.add_argument(
         "--seed", type=_whole, metavar="N", help="of chance (default: that of the recipe)"
+    )
+    sub.add_argument(
+        "--reference-sentences",
+        type=_count,
+        default=REFERENCE_SENTENCES,
+        metavar="N",
+        help="of --texts, that drift is measured against (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--reference-only",
+        action="store_true",
+        help="train nothing: make that reference anew for the model in --out",
     )
 
 

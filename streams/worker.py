@@ -97,7 +97,16 @@ class _Worker:
                 log.info("created topics %s", ", ".join(created))
             await asyncio.to_thread(clients.check_group, self._settings)
             await app.coder.start()
-            app.metrics.model(app.coder.model)
+            ready = app.coder.ready
+            app.metrics.model(ready.model)
+            app.metrics.inference(ready.device, ready.precision)
+            app.metrics.reference(ready.reference)
+            if ready.reference is None:
+                log.warning(
+                    "model %s has no reference.json of its weights: drift is not measured;"
+                    " `eventwire train --reference-only --out FOLDER` makes one",
+                    ready.model.name,
+                )
 
         return await self._is_first(prepare())
 

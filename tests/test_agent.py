@@ -449,6 +449,18 @@ async def test_replays_and_what_was_not_coded_leave_latency_alone(world: World) 
     assert world.counted("eventwire_latency_seconds_count", since="received") == 0
 
 
+async def test_live_articles_count_for_drift_and_replays_do_not(world: World) -> None:
+    world.metrics.reference({"language": {"en": 1000}})
+    run = [(outputs.RUN_ID_HEADER, b"archive-2019")]
+    foreign = [
+        json.dumps({"id": f"a{n}", "text": "Pluie.", "language": "fr"}).encode() for n in range(50)
+    ]
+    await world.send(*foreign, headers=run)
+    assert world.counted("eventwire_drift_psi", feature="language") == 0
+    await world.send(*(value.replace(b'"a', b'"b') for value in foreign))
+    assert (world.counted("eventwire_drift_psi", feature="language") or 0) > 1
+
+
 async def test_bytes_events_of_an_article_and_their_confidence_are_counted(world: World) -> None:
     value = article("a", "They met. They captured it.")
     await world.send(value, article("b", "Nothing."), None)

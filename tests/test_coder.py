@@ -30,6 +30,7 @@ class Captures:
 
     def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
         self.calls += 1
+        self.unknown_shares = [sentence.count("?") / len(sentence) for sentence in sentences]
         if any("explode" in sentence for sentence in sentences):
             raise RuntimeError("out of\nmemory")
         return [[self._event(m) for m in re.finditer(r"captured", s)] for s in sentences]
@@ -151,6 +152,32 @@ def test_a_friday_is_one_in_the_time_zone_of_the_article(zone: str | None, day: 
     (event,) = coded.events
     assert event.time is not None
     assert event.time.value == day
+
+
+def test_a_coding_profiles_its_article(coder: EventCoder) -> None:
+    coded = code(coder, "It rained. Rebels captured men of the ?????? unit.", language="en")
+    assert coded.profile == {
+        "event_type": {"capture": 1},
+        "status": {"negated": 1},
+        "confidence": {"0.8": 1},
+        "sentence_length": {"25": 1, "50": 1},
+        "unknown_tokens": {"0": 1, "0.2": 1},
+        "language": {"en": 1},
+    }
+
+
+def test_of_an_article_that_is_not_read_the_language_is_profiled(coder: EventCoder) -> None:
+    assert code(coder, "Pluie.", language="fr-CA").profile == {"language": {"fr": 1}}
+
+
+def test_what_fails_has_no_profile_and_what_is_tried_again_has_one_only(
+    coder: EventCoder,
+) -> None:
+    one, two = coder.code(
+        [Article(id="a", text="It rained."), Article(id="b", text="This will explode.")]
+    )
+    assert one.profile["unknown_tokens"] == {"0": 1}
+    assert two.profile == {}
 
 
 def test_codings_come_in_the_order_of_the_articles(coder: EventCoder) -> None:

@@ -11,6 +11,7 @@ from mode.utils.queues import FlowControlEvent, FlowControlQueue
 from eventwire.streams import faust_fixes
 from eventwire.streams.app import build_app
 from eventwire.streams.faust_fixes import Consumer, FlowControl
+from eventwire.streams.metrics import Metrics
 from eventwire.streams.settings import Settings
 
 ARTICLES = TP("articles", 0)
@@ -49,6 +50,7 @@ async def test_the_hole_is_still_there_in_the_library() -> None:
 class Record:
     def __init__(self, offset: int) -> None:
         self.offset = offset
+        self.timestamp = offset * 1000 - 1  # Kafka's "none" is -1
 
 
 class Thread:
@@ -56,6 +58,7 @@ class Thread:
 
     def __init__(self) -> None:
         self.committed: int | None = None
+        self.takes = True
         self.sought: list[int] = []
         self.next: list[int] = []
 
@@ -65,6 +68,9 @@ class Thread:
 
     async def seek_to_committed(self) -> dict[TP, int | None]:
         return {ARTICLES: self.committed}
+
+    async def commit(self, offsets: dict[TP, int]) -> bool:
+        return self.takes
 
     def seek(self, partition: TP, offset: int) -> None:
         self.sought.append(offset)
@@ -142,6 +148,33 @@ async def test_before_the_first_commit_seeking_goes_back_to_what_was_not_done() 
     await consumer.fetch(0, 1, 2)
     await consumer.seek_to_committed()
     assert consumer.thread.sought == [0]
+
+
+async def test_the_oldest_message_is_the_first_that_is_not_committed() -> None:
+    consumer = Offline()
+    assert consumer.oldest(ARTICLES) is None
+    await consumer.fetch(5, 6, 8)
+    consumer.acknowledge(5, 8)
+    consumer.new_offset()
+    assert consumer.oldest(ARTICLES) == 5_999
+    consumer.acknowledge(6)
+    consumer.new_offset()
+    assert consumer.oldest(ARTICLES) is None
+
+
+async def test_a_message_without_a_timestamp_does_not_tell_its_age() -> None:
+    consumer = Offline()
+    await consumer.fetch(0)
+    assert consumer.oldest(ARTICLES) is None
+
+
+async def test_commits_are_counted_when_the_group_has_taken_them() -> None:
+    consumer, metrics = Offline(), Metrics()
+    consumer.app = SimpleNamespace(metrics=metrics)  # type: ignore[assignment]
+    for taken in (True, False, True):
+        consumer.thread.takes = taken
+        await consumer._commit({ARTICLES: 5})
+    assert metrics.registry.get_sample_value("eventwire_commits_total") == 2
 
 
 async def test_bookkeeping_does_not_grow_with_what_was_done() -> None:

@@ -56,6 +56,8 @@ async def test_codings_come_back_in_order_with_what_they_cost(new_coder: NewCode
     assert [r.article_id for r in coded.results] == ["a0", "a1", "a2"]
     assert coded.spent.articles == 3  # the article of the warm-up is not among them
     assert coder.model.version == "7"
+    assert (coder.ready.device, coder.ready.precision) == ("cpu", "float32")
+    assert coder.ready.reference is None
 
 
 async def test_a_batch_with_poison_costs_that_article_alone(new_coder: NewCoder) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eventwire.models.language import is_english
+from eventwire.models.language import READ, tell
 
 FEEDS = Path(__file__).parents[2] / "shared" / "feeds"
 
@@ -94,6 +94,16 @@ FOREIGN = {
         "nuwe wette betoog."
     ),
 }
+
+
+def is_english(text: str, declared: str | None) -> bool:
+    return tell(text, declared) in READ
+
+
+@pytest.mark.parametrize("language", ["de", "fr", "es"])
+def test_the_language_of_what_is_refused_is_told(language: str) -> None:
+    assert tell(FOREIGN[language]) == language
+    assert tell(ENGLISH, f" {language.upper()}-XX") == language
 
 
 @pytest.mark.parametrize("declared", ["en", "EN", "en-GB", "en_US", " en ", "eng", "English"])

@@ -1,11 +1,14 @@
+import os
+import time
 from typing import get_args
 
 import pytest
 
+from eventwire.models.drift import FEATURES
 from eventwire.models.ontology import ontology
 from eventwire.models.records import ModelRef, Stats, Status
 from eventwire.streams.decode import REASONS
-from eventwire.streams.metrics import Metrics, Partition
+from eventwire.streams.metrics import Metrics, Partition, Waiting
 
 
 @pytest.fixture
@@ -36,10 +39,12 @@ def test_series_do_not_grow_with_what_is_counted(metrics: Metrics) -> None:
     for number in range(100):
         metrics.event(f"type-{number}", f"status-{number}", 0.5)
         metrics.coder(Stats(seconds={f"stage-{number}": 1.0}), 0)
+        metrics.inference(f"device-{number}", f"precision-{number}")
         metrics.model(ModelRef(name="m", version=str(number), sha256="0"))
     assert series(metrics) == before + 1  # the model
     assert value(metrics, "eventwire_events_total", type="other", status="other") == 100
-    assert value(metrics, "eventwire_coder_stage_seconds_total", stage="other") == 100
+    assert value(metrics, "eventwire_stage_seconds_sum", stage="other") == 100
+    assert value(metrics, "eventwire_inference_info", device="other", precision="other") == 1
 
 
 def test_two_workers_in_a_process_count_apart() -> None:
@@ -54,9 +59,11 @@ def test_what_a_batch_cost_in_the_coder_is_added_up(metrics: Metrics) -> None:
     metrics.coder(spent, skipped_characters=7)
     metrics.coder(spent, skipped_characters=0)
     assert value(metrics, "eventwire_sentences_total") == 6
-    assert value(metrics, "eventwire_padded_tokens_total") == 100
+    assert value(metrics, "eventwire_padding_ratio_count") == 2
+    assert value(metrics, "eventwire_padding_ratio_sum") == pytest.approx(2 * 0.2)
     assert value(metrics, "eventwire_skipped_characters_total") == 7
-    assert value(metrics, "eventwire_coder_stage_seconds_total", stage="encode") == 1.0
+    assert value(metrics, "eventwire_stage_seconds_sum", stage="encode") == 1.0
+    assert value(metrics, "eventwire_stage_seconds_count", stage="encode") == 2
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,62 @@ def test_lag_is_read_at_every_scrape_and_odd_conditions_have_series_of_their_own
     assert value(metrics, "eventwire_lag_messages", partition="3") == 0
     assert value(metrics, "eventwire_partition_without_commit", partition="3") == 0
     assert value(metrics, "eventwire_committed_beyond_end", partition="3") == 1
+
+
+def test_lag_in_seconds_is_the_age_of_the_first_article_not_committed(metrics: Metrics) -> None:
+    sent = [round((time.time() - seconds) * 1000) for seconds in (90, 30, -3600)]
+    metrics.partitions(
+        lambda: [
+            Partition(number=n, committed=5, start=0, end=9, oldest=oldest)
+            for n, oldest in enumerate(sent)
+        ]
+    )
+    found = [value(metrics, "eventwire_lag_seconds", partition=str(n)) for n in range(3)]
+    assert found == [pytest.approx(90, abs=60), pytest.approx(30, abs=60), 0]
+    assert (found[0] or 0) > (found[1] or 0)
+
+
+def test_lag_in_seconds_is_zero_where_nothing_waits_and_unknown_where_lag_is(
+    metrics: Metrics,
+) -> None:
+    metrics.partitions(lambda: [Partition(0, 9, 0, 9), Partition(1, None, None, None)])
+    assert value(metrics, "eventwire_lag_seconds", partition="0") == 0
+    assert value(metrics, "eventwire_lag_seconds", partition="1") is None
+
+
+def test_where_nothing_was_read_articles_wait_since_they_were_first_seen_to() -> None:
+    now = 1000.0
+    waiting = Waiting(lambda: now)
+    unread, read, done = (
+        Partition(0, 5, 0, 9), Partition(0, 5, 0, 9, oldest=900_000), Partition(0, 9, 0, 9)
+    )  # fmt: skip
+    assert waiting.seconds(unread) == 0
+    now = 1030.0
+    assert waiting.seconds(unread) == 30
+    assert waiting.seconds(read) == 130
+    now = 1040.0
+    assert waiting.seconds(unread) == 0
+    assert waiting.seconds(done) == 0
+    now = 1050.0
+    assert waiting.seconds(unread) == 0
+
+
+def test_drift_is_zero_without_a_reference_and_for_every_feature_from_the_start(
+    metrics: Metrics,
+) -> None:
+    metrics.reference(None)
+    for _ in range(100):
+        metrics.drift({"language": {"fr": 1}})
+    assert {value(metrics, "eventwire_drift_psi", feature=each) for each in FEATURES} == {0}
+
+
+def test_the_coders_memory_is_that_of_its_process(metrics: Metrics) -> None:
+    assert value(metrics, "eventwire_coder_resident_memory_bytes") == 0
+    pid: int | None = os.getpid()
+    metrics.coder_process(lambda: pid)
+    assert (value(metrics, "eventwire_coder_resident_memory_bytes") or 0) > 1e6
+    pid = None
+    assert value(metrics, "eventwire_coder_resident_memory_bytes") == 0
 
 
 def test_process_metrics_are_there(metrics: Metrics) -> None:

@@ -56,6 +56,7 @@ class Anything:
         self._random = random.Random(seed)
 
     def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
+        self.unknown_shares = [0.0] * len(sentences)
         return [self._events(sentence) for sentence in sentences]
 
     def _events(self, sentence: str) -> list[Prediction]:

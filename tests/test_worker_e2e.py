@@ -248,6 +248,12 @@ def test_metrics_tell_articles_events_lag_and_the_model(room: Room, worker: Work
     room.wait(lambda: worker.metric(lag) == 0, what="no lag")
     sha = "0" * 64
     assert worker.metric(f'eventwire_model_info{{name="fake",sha256="{sha}",version="1"}}') == 1
+    assert worker.metric('eventwire_inference_info{device="cpu",precision="float32"}') == 1
+    assert worker.metric(lag.replace("messages", "seconds")) == 0
+    assert worker.metric("eventwire_commits_total") > 0
+    assert worker.metric("eventwire_rebalances_total") > 0
+    assert worker.metric("eventwire_coder_resident_memory_bytes") > 0
+    assert "drift is not measured" in worker.logged  # the fake has no reference
 
 
 def test_the_folder_where_it_was_started_is_neither_imported_from_nor_written_to(

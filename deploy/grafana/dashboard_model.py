@@ -64,10 +64,11 @@ def _mix(label: str) -> str:
 
 
 def _panels() -> list[parts.Panel]:
-    info = promql(f"sum by (name, version, sha256) (eventwire_model_info{{{W}}})",
-                  "{{name}} {{version}} {{sha256}}")  # fmt: skip
-    device = promql(f"sum by (device, precision) (eventwire_inference_info{{{W}}})",
-                    "{{device}} {{precision}}")  # fmt: skip
+    # Both say zero, without a name, until a model is loaded.
+    info = promql(f"sum by (name, version, sha256) (eventwire_model_info{{{W}}})"
+                  " or on () vector(0)", "{{name}} {{version}} {{sha256}}")  # fmt: skip
+    device = promql(f"sum by (device, precision) (eventwire_inference_info{{{W}}}) > 0"
+                    " or on () vector(0)", "{{device}} {{precision}}")  # fmt: skip
     return [
         sized(gauges("Models that code", "Workers by model. More than one: a roll-out.",
                      info), 10, 5),

@@ -129,18 +129,17 @@ def _rows() -> dict[str, list[parts.Panel]]:
                                "50% since publication"), unit="s"), 12),
         ],
         "Stages": [
-            sized(lines("Worker", "Mean time: a message decoded, a batch coded, a batch published.",
+            sized(lines("Where the time goes", "Seconds of work a second, by stage.",
+                        promql(rate("eventwire_stage_seconds_sum", f'{W}, stage!="code"',
+                                    by="stage"), "{{stage}}"), stacked=True), 8),
+            sized(lines("Time per stage", "Mean: of a message to decode, of a batch all others."
+                        " code is the whole time with the coder, of which language, split,"
+                        " tokenise, encode, spans and enrich are parts.",
                         promql(mean("eventwire_stage_seconds", by="stage"), "{{stage}}"),
                         unit="s"), 8),
-            sized(lines("Coder", "Seconds of work a second, by stage.",
-                        promql(rate("eventwire_coder_stage_seconds_total", by="stage"),
-                               "{{stage}}"), stacked=True), 8),
             sized(lines("Batches", "Articles in a batch; share of the computed tokens that is"
                         " padding.", promql(mean("eventwire_batch_articles"), "articles"),
-                        promql(or_zero(
-                            f"100 * (1 - sum(rate(eventwire_tokens_total{{{W}}}{RATE}))"
-                            f" / sum(rate(eventwire_padded_tokens_total{{{W}}}{RATE})))"),
-                            "padding, %")), 8),
+                        promql(f"100 * ({mean('eventwire_padding_ratio')})", "padding, %")), 8),
         ],
         "Faults": [
             sized(lines("Dead letters", "In each interval, by reason.", promql(
@@ -159,9 +158,12 @@ def _rows() -> dict[str, list[parts.Panel]]:
                                "rebalances")), 8),
         ],
         "Process": [
-            sized(lines("Memory", "Resident, by worker.", promql(
-                f"max by (instance) (process_resident_memory_bytes{{{W}}})", "{{instance}}"),
-                unit="bytes"), 8),
+            sized(lines("Memory", "Resident: of each worker, and of the process of its coder.",
+                        promql(f"max by (instance) (process_resident_memory_bytes{{{W}}})",
+                               "{{instance}}"),
+                        promql("max by (instance)"
+                               f" (eventwire_coder_resident_memory_bytes{{{W}}})",
+                               "{{instance}}, coder"), unit="bytes"), 8),
             sized(lines("CPU", "Cores in use by the worker's own process; the coder is another.",
                         promql(f"sum by (instance) (rate(process_cpu_seconds_total{{{W}}}{RATE}))",
                                "{{instance}}")), 8),

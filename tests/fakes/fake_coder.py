@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from eventwire.models.drift import profile
 from eventwire.models.ontology import ontology
 from eventwire.models.records import (
     Article,
@@ -35,6 +36,8 @@ class FakeCoder:
     def __init__(self, model: str | None = None, **options: Any) -> None:
         self.model = ModelRef(name="fake", version=model or "1", sha256="0" * 64)
         self.stats = Stats()
+        self.reference = None
+        self.device, self.precision = "cpu", "float32"
         self.options = options
 
     def code(self, articles: Sequence[Article]) -> list[Coding]:
@@ -77,7 +80,12 @@ class FakeCoder:
                 failing=failing,
             )
         if article.language and not article.language.startswith("en"):
-            return Coding(article_id=article.id, text_sha256=sha, outcome="unsupported_language")
+            return Coding(
+                article_id=article.id,
+                text_sha256=sha,
+                outcome="unsupported_language",
+                profile=profile(language=article.language),
+            )
         events = list(self._events(article, sha))
         return Coding(
             article_id=article.id,
