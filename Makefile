@@ -3,6 +3,7 @@
 # make soak   every article of ../shared/feeds through the coder, and every fault at length: hours
 # make lint   lint and types only
 # make schemas  write docs/schemas anew from the record types
+# make metrics  write docs/metrics.md anew from what is counted
 # make clean  remove what was made here
 #
 # PYTHON=python3.12        the interpreter, 3.11 or newer
@@ -18,7 +19,7 @@ BIN := .venv/bin
 UV := $(BIN)/uv --quiet
 EXTRAS := --extra dev --extra train --extra export --extra sink --extra replay
 
-.PHONY: demo test soak lint schemas constraints clean FORCE
+.PHONY: demo test soak lint schemas metrics constraints clean FORCE
 .DELETE_ON_ERROR:
 
 demo: .venv/compiled
@@ -37,6 +38,9 @@ lint: .venv/installed
 
 schemas: .venv/installed
 	@$(BIN)/eventwire schema --write docs/schemas/v1
+
+metrics: .venv/installed
+	@$(BIN)/python -m eventwire.streams.metrics_page docs/metrics.md
 
 # All versions are chosen together, for every platform and Python: faust-streaming caps click, which
 # holds back huggingface-hub, which holds back transformers.

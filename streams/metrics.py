@@ -75,7 +75,7 @@ class Metrics:
         self.registry = registry or CollectorRegistry()
         into: dict[str, Any] = {"registry": self.registry, "namespace": "eventwire"}
         self._articles = Counter(
-            "articles", "Articles read, by what became of them", ["outcome"], **into
+            "articles", "Articles done with, by what became of them", ["outcome"], **into
         )
         self._received = Counter("received_bytes", "Values of the messages read", **into)
         self._queue = Gauge("queue_articles", "Messages read that wait for the coder", **into)
@@ -99,7 +99,9 @@ class Metrics:
         self._below = Counter(
             "events_below_confidence", "Events not published for their confidence", **into
         )
-        self._dead_letters = Counter("dead_letters", "Dead letters", ["reason"], **into)
+        self._dead_letters = Counter(
+            "dead_letters", "Messages that became dead letters", ["reason"], **into
+        )
         self._tombstones = Counter("tombstones", "Null values skipped", **into)
         self._batch = Histogram("batch_articles", "Articles in a batch", buckets=COUNTS, **into)
         self._stage = Histogram(
@@ -314,11 +316,13 @@ class _Lag(Collector):
             labels=["partition"],
         )
         uncommitted = GaugeMetricFamily(
-            "eventwire_partition_without_commit", "1 before the first commit", labels=["partition"]
+            "eventwire_partition_without_commit",
+            "1 before the group's first commit",
+            labels=["partition"],
         )
         beyond = GaugeMetricFamily(
             "eventwire_committed_beyond_end",
-            "1 where the group has committed more than the partition holds: recreated topic?",
+            "1 where the group has committed more than the partition holds, a new one of that name",
             labels=["partition"],
         )
         for partition in self._read():
