@@ -629,6 +629,15 @@ def test_train_refuses_a_folder_that_is_not_there(feed, option):
     assert refused_at_once("train", *files) == "none: no such file; name a folder that is there"
 
 
+@pytest.mark.parametrize("missing", ["--out", "--texts"])
+def test_train_tells_what_is_missing_to_make_a_reference_of(tmp_path, missing):
+    files = {"--out": tmp_path, "--texts": tmp_path, missing: tmp_path / "none"}
+    arguments = [word for option, path in files.items() for word in (option, str(path))]
+    assert refused_at_once("train", "--reference-only", *arguments) == (
+        f"{tmp_path}/none: no such file; name others with --texts and --out"
+    )
+
+
 @pytest.mark.parametrize("missing", ["--data", "--evaluation", "--texts"])
 def test_train_tells_how_to_name_other_files_than_those_that_are_missing(tmp_path, missing):
     there = tmp_path / "ours.standoff.jsonl"

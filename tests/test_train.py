@@ -9,6 +9,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from eventwire.models import datasets, predict, teach, train
+from eventwire.models.coder import load_reference
 from eventwire.models.corpus import (
     AnnotatedEvent,
     AnnotatedSentence,
@@ -21,6 +22,7 @@ from eventwire.models.network import EventNetwork, NetworkConfig
 from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.scores import score
 from eventwire.models.train import Recipe
+from eventwire.models.weights import load_manifest
 from eventwire.models.words import TOKENIZER, WordReader
 from eventwire.streams.options import parser
 
@@ -166,6 +168,36 @@ def test_training_learns_its_sentences_and_writes_a_folder_that_predicts(
     assert scored.actor.f1 > 0.9
     assert scored.target.f1 > 0.9
     assert json.loads((out / "recipe.json").read_text())["epochs"] == 30
+
+
+def test_training_ends_with_a_reference_for_drift_which_can_be_made_anew_of_other_news(
+    encoder: Path, tmp_path: Path
+) -> None:
+    gold, other, out = (tmp_path / name for name in ("gold.jsonl", "other.jsonl", "out"))
+    event = {"type": "capture", "status": "occurred", "trigger": [7, 15]}
+    rows = [
+        {"id": f"ours:{n}", "text": f"Rebels captured pilot number {n}.", "events": [event]}
+        for n in range(4)
+    ]
+    gold.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    other.write_text("")
+    texts = tmp_path / "texts.jsonl.gz"
+    words = ["--out", str(out), "--texts", str(texts), "--reference-sentences", "3"]
+    files = ["--data", str(gold), "--evaluation", str(other), "--teacher", str(encoder)]
+    train.run(parser().parse_args(["train", *files, "--epochs", "1", *words]))
+    manifest = load_manifest(out)
+    first = load_reference(out, manifest["sha256"])
+    assert first is not None
+    assert first["sentence_length"] == {"50": 4}  # there are no texts but those trained on
+
+    news = [{"id": f"n-{n}", "text": "It rained."} for n in range(2)]
+    news += [{"id": f"m-{n}", "text": "Snow fell all over the land" + "!" * n} for n in range(9)]
+    texts.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in news).encode()))
+    train.run(parser().parse_args(["train", "--reference-only", *words]))
+    assert load_manifest(out) == manifest
+    anew = load_reference(out, manifest["sha256"])
+    assert anew is not None
+    assert anew["sentence_length"] == {"25": 1, "50": 1}  # copies of a sentence count once
 
 
 @pytest.fixture
