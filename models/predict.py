@@ -41,6 +41,8 @@ class Decoding:
     """A word begins a trigger where the probability of any event is above this."""
     extend: float = 0.2
     """Neighbouring words join the trigger where the probability of its type is above this."""
+    occurred: float = 0.0
+    """Added to the logit of `occurred`, because training weighs the other statuses up."""
     calibration: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
     """Raw score to confidence, linear between the points; both rise."""
 
@@ -182,7 +184,7 @@ class Predictor:
         reading = self.reading(vectors, word_mask, triggers)
         inside = (reading.inside > 0).cpu().transpose(1, 2).tolist()
         begin = (reading.begin > 0).cpu().transpose(1, 2).tolist()
-        status = reading.status.float().argmax(-1).tolist()
+        status = (reading.status.float().cpu() + self._status_bias()).argmax(-1).tolist()
         events = []
         for row, trigger in enumerate(triggers):
             spans, text = batch[trigger.window].spans, texts[trigger.window]
@@ -201,6 +203,10 @@ class Predictor:
                 )
             )
         return events
+
+    def _status_bias(self) -> Tensor:
+        """(statuses,)"""
+        return torch.tensor([self.decoding.occurred * (s == "occurred") for s in self.statuses])
 
 
 def _spans(

@@ -1,5 +1,6 @@
 import random
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,13 @@ def test_padding_stays_small_on_mixed_lengths(predictor: Predictor) -> None:
     tokens = predictor.stats.tokens - before[0]
     padded = predictor.stats.padded_tokens - before[1]
     assert padded < 1.15 * tokens
+
+
+def test_a_bias_for_what_occurred_wins_over_the_other_statuses() -> None:
+    predictor = predict.load(predict.DEFAULT_MODEL)
+    text = "Rebels will allegedly not capture the town."
+    (before,) = predictor.predict([text])[0]
+    predictor.decoding = replace(predictor.decoding, occurred=99.0)
+    (after,) = predictor.predict([text])[0]
+    assert before.status != "occurred"
+    assert after.status == "occurred"

@@ -1,5 +1,6 @@
 import gzip
 import json
+from collections import Counter
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,7 +21,7 @@ from eventwire.models.datasets import LeakageError
 from eventwire.models.examples import Batch, collate, prepare
 from eventwire.models.network import EventNetwork, NetworkConfig
 from eventwire.models.ontology import STATUSES, ontology
-from eventwire.models.scores import score
+from eventwire.models.scores import Scores, score
 from eventwire.models.train import Recipe
 from eventwire.models.weights import load_manifest
 from eventwire.models.words import TOKENIZER, WordReader
@@ -332,3 +333,13 @@ def test_what_is_annotated_is_not_taught(tmp_path: Path) -> None:
     chosen = teach.choose(texts, {datasets.normalised("sentence 3")}, 100)
     assert sorted(text for _, text in chosen) == [f"Sentence {n}." for n in (0, 1, 2, 4, 5, 6)]
     assert teach.choose(texts, set(), 3) == teach.choose(texts, set(), 100)[:3]
+
+
+def test_accuracy_of_the_status_is_not_bought_with_the_rare_ones() -> None:
+    rare = {(status, status): 8 for status in train.RARE}
+    even = {("occurred", "occurred"): 90, ("occurred", "alleged"): 10} | rare
+    blind = {("occurred", "occurred"): 100, ("alleged", "occurred"): 3} | rare
+    blind["alleged", "alleged"] -= 3
+    first, second = (Scores(status=Counter(counts)) for counts in (even, blind))
+    assert first.status_accuracy() < second.status_accuracy()
+    assert train.status_merit(first) > train.status_merit(second)
