@@ -11,6 +11,7 @@ import os
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -61,7 +62,21 @@ class Plan:
 
 
 def plan(options: argparse.Namespace, settings: Settings) -> Plan:
-    """What the options of `eventwire replay` ask for."""
+    """What the options of `eventwire replay` ask for. Raises SettingsError where they contradict
+    each other."""
+    if options.begin and options.end and options.begin > options.end:
+        raise SettingsError(
+            f"--from {options.begin.isoformat()} is later than --to {options.end.isoformat()}:"
+            " expected an earlier one"
+        )
+    if twice := [
+        name for name, times in Counter(name for name, _ in options.map).items() if times > 1
+    ]:
+        raise SettingsError(f"--map {twice[0]}=…: expected once, got it more often")
+    if options.dry_run and options.resume:
+        raise SettingsError(
+            "--dry-run and --resume: expected one; a dry run begins at the beginning"
+        )
     chosen = {
         "--format": options.format,
         "--from": options.begin and options.begin.isoformat(),
@@ -97,9 +112,7 @@ def run(settings: Settings, plan: Plan, terminal: TextIO = sys.stderr) -> bool:
     found = find(plan.feeds, plan.reading.format)
     with ExitStack() as stack:
         producer = stack.enter_context(clients.producer(settings))
-        path, kept = _opened(settings, plan, manifest.inputs(found))
-        if path is not None:
-            stack.enter_context(manifest.alone(path))
+        path, kept = _opened(settings, plan, manifest.inputs(found), stack)
         if kept.state == "finished":
             log.info("run %s sent all to %s: nothing is left", kept.run_id, kept.topic)
             return kept.counts.lost == 0
@@ -121,6 +134,8 @@ def dry_run(settings: Settings, plan: Plan, terminal: TextIO = sys.stderr) -> bo
         with Progress(terminal, kept.counts, kept.dates, chosen.fraction) as progress:
             for one in replay.would_send(settings, chosen):
                 progress.add(Sent(*one, 0, 0) if isinstance(one, Line) else one)
+    if not stopping.signal:
+        chosen.tell_unseen()
     log.info("%s", progress.summary(dry_run=True, noun=chosen.noun))
     stopping.end()
     return kept.counts.lost == 0
@@ -159,6 +174,8 @@ def _send_all(
         raise
     finally:
         journal.save()
+        if kept.state == "finished":
+            chosen.tell_unseen()
         if kept.counts.records or kept.state == "finished":
             log.info("%s", _summary(progress, chosen.noun, kept, state.path))
 
@@ -177,6 +194,8 @@ class _Choosing:
         """Files that are read to their end."""
         self._source: Source | None = None
         self._formats: set[str] = set()
+        # What was read before this resumed is not known.
+        self._unseen = None if plan.resume else set(plan.reading.columns)
 
     @property
     def noun(self) -> str:
@@ -220,6 +239,15 @@ class _Choosing:
             if self._plan.malformed == "stop" or (not read and len(self._kept.inputs) == 1):
                 raise
             yield Chosen(Unsent(one.name, str(error), "damaged"), one.name, f"{number}:{read}")
+        finally:
+            if self._unseen and self._source:
+                self._unseen &= self._source.unseen
+
+    def tell_unseen(self) -> None:
+        """Which columns of --map no record had: a misspelt one leaves articles without a title."""
+        for name in sorted(self._unseen or ()) if self._kept.counts.records else ():
+            column = self._plan.reading.columns[name]
+            log.warning("--map %s=%s: no record has %r", name, column, column)
 
     def _next(self, entries: Iterator[Entry]) -> Entry | None:
         if not self._stopping.signal:
@@ -292,8 +320,11 @@ def _size(one: Input) -> int | None:
 # -------------------------------------------------------------------------- what was sent before
 
 
-def _opened(settings: Settings, plan: Plan, inputs: list[Input]) -> tuple[Path | None, Manifest]:
-    """The manifest and where it is, a new one or that of the replay to resume."""
+def _opened(
+    settings: Settings, plan: Plan, inputs: list[Input], stack: ExitStack
+) -> tuple[Path | None, Manifest]:
+    """The manifest and where it is, a new one or that of the replay to resume; nobody else may
+    write it until `stack` ends."""
     topic = topics(settings).articles.name
     kept_in = manifest.folder(os.environ)
     if plan.resume:
@@ -303,6 +334,7 @@ def _opened(settings: Settings, plan: Plan, inputs: list[Input]) -> tuple[Path |
                 f"--resume: no replay of these files to {topic} is known in {kept_in}:"
                 " leave it out to begin one, or name its --manifest"
             )
+        stack.enter_context(manifest.alone(path))
         kept = manifest.load(path)
         manifest.resumable(kept, path, inputs, plan.choice)
         if kept.topic != topic:
@@ -320,6 +352,9 @@ def _opened(settings: Settings, plan: Plan, inputs: list[Input]) -> tuple[Path |
     try:
         if plan.manifest is None:
             path.parent.mkdir(parents=True, exist_ok=True)
+        else:
+            manifest.expect_replaceable(path)
+        stack.enter_context(manifest.alone(path))
         kept.save(path)
     except (OSError, SettingsError) as error:
         if plan.manifest is not None:

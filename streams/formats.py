@@ -112,6 +112,12 @@ class Source:
     """How much of the file has been read, 0 to 1; None where its size is not known."""
     sha256: Callable[[], str | None]
     """Of what was read of a pipe, hexadecimal; None of a file, which can be read again."""
+    unseen: set[str] = dataclasses.field(default_factory=set)
+    """Fields that `reading` takes from another column, which no record has had so far; id and text
+    are missed in each."""
+
+    def __post_init__(self) -> None:
+        self.unseen = {field for field in self.reading.columns if field not in ("id", "text")}
 
     def blank(self) -> int:
         """Lines that were no record."""
@@ -129,6 +135,9 @@ class Source:
             columns = record.read()
             if isinstance(columns, Skipped):
                 return columns._replace(where=record.where)
+            for field in [*self.unseen]:
+                if _value(columns, self.reading.column(field)) is not None:
+                    self.unseen.remove(field)
             value = article_json(columns, self.reading)
             article = decode(value, (), where=record.where, max_bytes=self.reading.max_bytes)
         except NoArticle as error:

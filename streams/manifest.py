@@ -114,9 +114,7 @@ class Manifest(msgspec.Struct, kw_only=True):
             made.write_bytes(msgspec.json.format(msgspec.json.encode(self)) + b"\n")
             made.replace(path)
         except OSError as error:
-            raise SettingsError(
-                f"--manifest {path}: cannot write there: {error.strerror}"
-            ) from error
+            raise _unwritable(path, error) from error
 
 
 def folder(environment: Mapping[str, str]) -> Path:
@@ -153,6 +151,14 @@ def load(path: Path) -> Manifest:
         ) from error
 
 
+def expect_replaceable(path: Path) -> None:
+    """Raises SettingsError where something else than a manifest is, such as one of the feeds."""
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"--manifest {path}: expected a file, got another kind of thing")
+    if path.exists() and path.stat().st_size:
+        load(path)
+
+
 def latest(kept: Path, files: Sequence[str], topic: str) -> Path | None:
     """The manifest of the last replay of these files to this topic."""
     found: list[tuple[str, Path]] = []
@@ -184,6 +190,10 @@ def resumable(
             raise SettingsError(f"{path}: {said}; {anew}")
 
 
+def _unwritable(path: Path, error: OSError) -> SettingsError:
+    return SettingsError(f"--manifest {path}: cannot write there: {error.strerror}")
+
+
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
     """Raises SettingsError while another process runs the same replay."""
@@ -193,7 +203,11 @@ def alone(path: Path) -> Iterator[None]:
         yield
         return
     lock = path.with_name(f".{path.name}.lock")
-    with lock.open("w") as file:
+    try:
+        opened = lock.open("w")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

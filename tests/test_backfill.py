@@ -271,11 +271,16 @@ def test_a_replay_that_runs_is_not_resumed_beside_itself(place):
     feed = place.feed(5_000)
     process = place.start(feed, "--rate", 100, "--manifest", place.manifest)
     wait_until_some_are_sent(place, process)
-    status, errors = place.run(feed, "--manifest", place.manifest, "--resume")
+    run_id = place.kept().run_id
+    refused = [
+        place.run(feed, "--manifest", place.manifest, *option) for option in (["--resume"], [])
+    ]
+    assert place.kept().run_id == run_id
     process.kill()
     process.communicate()
-    assert status == 2
-    assert "this replay is running" in errors
+    for status, errors in refused:
+        assert status == 2
+        assert "this replay is running" in errors
 
 
 def test_what_was_never_begun_is_not_resumed(place):
@@ -334,6 +339,24 @@ def test_a_folder_that_cannot_be_written_costs_the_manifest_and_not_the_replay(p
     status, errors = place.run(place.folder / "feed.jsonl", "--manifest", named)
     assert status == 2
     assert f"--manifest {named}: cannot write there: No such file or directory" in errors
+
+
+def test_a_manifest_replaces_no_file_of_another_kind(place):
+    feed = place.feed(3)
+    before = feed.read_bytes()
+    for name, said in (
+        (feed, "expected the manifest of a replay"),
+        ("/dev/null", "expected a file"),
+    ):
+        status, errors = place.run(feed, "--manifest", name)
+        assert status == 2
+        assert f"--manifest {name}: {said}" in errors
+    assert feed.read_bytes() == before
+    assert Path("/dev/null").is_char_device()
+    assert place.keys() == Counter()
+    place.manifest.touch()  # as mktemp leaves it
+    for _ in range(2):
+        assert place.run(feed, "--manifest", place.manifest)[0] == 0
 
 
 def test_a_dry_run_leaves_nothing(place):
@@ -461,6 +484,9 @@ def test_a_worker_of_its_own_codes_the_topic_that_is_named(new_room, new_worker,
         (["--rate", "0"], "expected a number above 0, got '0'"),
         (["--map", "body"], "expected FIELD=COLUMN with a field of id, text, title"),
         (["--map", "body=text"], "expected FIELD=COLUMN with a field of id, text, title"),
+        (["--map", "text=a", "--map", "text=b"], "--map text=…: expected once, got it more often"),
+        (["--from", "2025-03-02", "--to", "2025-03-01"], "expected an earlier one"),
+        (["--resume"], "--dry-run and --resume: expected one"),
         (["--topic", "a b"], "expected up to 249 letters"),
     ],
 )
@@ -473,6 +499,30 @@ def test_an_option_that_is_wrong_is_told_in_one_line(tmp_path, option, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+ITEM = (
+    "<rss><channel><item><guid>1</guid><author>x</author>"
+    "<description>They met.</description></item></channel></rss>"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "column", "begins"),
+    [
+        (article(1, headline="x"), "headline", "1 line:"),
+        (article(1, headline="x"), "headlin", "--map title=headlin: no record has 'headlin'\n"),
+        (ITEM, "author", "1 record:"),
+        (ITEM, "auhtor", "--map title=auhtor: no record has 'auhtor'\n"),
+    ],
+)
+def test_a_column_of_map_that_no_record_has_is_told(tmp_path, content, column, begins):
+    feed = tmp_path / "feed"
+    feed.write_text(content)
+    options = ["--dry-run", "--map", f"title={column}"]
+    done = subprocess.run([*COMMAND, feed, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stderr.startswith(begins)
 
 
 # ------------------------------------------------------------------------------ docs/replay.md
