@@ -141,7 +141,12 @@ def tail(loaded: Settings, options: argparse.Namespace) -> int:
     as_json = options.json or not sys.stdout.isatty()
     show = _event_printer()
     since = None if options.since is None else time.time() - options.since
-    for value, event in tail.tail(loaded, from_beginning=options.from_beginning, since=since):
+    for value, event in tail.tail(
+        loaded,
+        from_beginning=options.from_beginning,
+        since=since,
+        idle=output.expect_reader,  # `eventwire tail | head -1` is not to wait for a second event
+    ):
         if event is None:
             if not as_json and wanted == tail.Filter():  # else it may be none of those asked for
                 print(tail.retraction_line(value), flush=True)

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import secrets
+import select
 import shutil
 import stat
 import sys
@@ -99,6 +100,16 @@ def stdout() -> TextIO:
         line_buffering=raw.isatty(),
         write_through=getattr(sys.stdout, "write_through", False),
     )
+
+
+def expect_reader() -> None:
+    """Raises BrokenPipeError where stdout is a pipe that nobody reads any more."""
+    if not hasattr(select, "poll"):  # Windows
+        return
+    poll = select.poll()
+    poll.register(1, 0)  # errors are told unasked
+    if any(found & select.POLLERR for _, found in poll.poll(0)):
+        raise BrokenPipeError
 
 
 def drop(results: TextIO) -> None:

@@ -53,10 +53,15 @@ class Filter:
 
 
 def tail(
-    settings: Settings, *, from_beginning: bool = False, since: float | None = None
+    settings: Settings,
+    *,
+    from_beginning: bool = False,
+    since: float | None = None,
+    idle: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[bytes, Event | None]]:
     """Key or value and event of every record of the events topic, without end: of those that come
-    from now on, of those since `since` (seconds since 1970) too, or of all.
+    from now on, of those since `since` (seconds since 1970) too, or of all. `idle` is called every
+    second in which none comes.
 
     A retraction has no event, and its key instead of a value. Records that are not events, as
     another producer may have sent, are skipped.
@@ -73,6 +78,7 @@ def tail(
         while True:
             arrived = consumer.poll(timeout_ms=1000)
             if not arrived:
+                idle()
                 connection.check()
             for record in itertools.chain.from_iterable(arrived.values()):
                 if record.timestamp < earliest:

@@ -275,6 +275,22 @@ def test_tail_shows_what_is_new_only_unless_asked_for_more(broker):
     arriving.close()
 
 
+def test_tail_ends_when_nobody_reads_its_pipe_any_more(broker):
+    settings = Settings(brokers=broker.address, topic_prefix="head.", partitions=1)
+    topics.create_missing(settings)
+    with clients.producer(settings) as producer:
+        value = msgspec.json.encode(event("Rebels shelled the port of Aden."))
+        producer.send("head.politics.events.v1", value, key=b"e1").get(10)
+    options = ["--from-beginning", "--brokers", broker.address, "--topic-prefix", "head."]
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "eventwire.streams.cli", "tail", *options],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(60) == 0
+
+
 @pytest.mark.parametrize("text", ["2", "h", "2 h", "-2h", "2w", "٣h"])
 def test_a_since_that_is_no_duration_is_refused_with_an_example(text, capsys):
     with pytest.raises(SystemExit) as ended:
