@@ -149,11 +149,15 @@ def forbidden(settings: Settings, what: str) -> BrokerError:
 
 
 def missing_topic(settings: Settings, topic: str) -> BrokerError:
+    from eventwire.streams.topics import topics  # which imports this module
+
     hidden = f", or user {settings.sasl_user!r} may not see it" if settings.sasl_user else ""
-    return BrokerError(
-        f"topic {topic} does not exist on {settings.brokers}{hidden}: `eventwire topics` creates it"
-        f" (its prefix comes from {variable('topic_prefix')})"
-    )
+    remedy = "expected one that is there"  # the name is the user's
+    if topic == settings.articles_topic:
+        remedy = f"`{variable('articles_topic')}={topic} eventwire topics` creates it"
+    elif topic in (own.name for own in topics(settings)):
+        remedy = f"`eventwire topics` creates it (its prefix comes from {variable('topic_prefix')})"
+    return BrokerError(f"topic {topic} does not exist on {settings.brokers}{hidden}: {remedy}")
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext | None:

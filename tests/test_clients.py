@@ -1,4 +1,5 @@
 import logging
+import re
 import shutil
 import socket
 import ssl
@@ -105,10 +106,20 @@ def test_a_missing_ca_file_is_named_with_its_setting(tmp_path):
     )
 
 
-def test_a_topic_that_does_not_exist_is_told_with_the_command_that_creates_it(broker):
-    settings = Settings(brokers=broker.address)
-    with pytest.raises(BrokerError, match=r"topic no\.such does not exist .*`eventwire topics`"):
-        clients.reader(settings, ["no.such"], from_beginning=True)
+@pytest.mark.parametrize(
+    ("topic", "remedy"),
+    [
+        ("no.politics.events.v1", "`eventwire topics` creates it (its prefix comes from"),
+        ("archive", "`EVENTWIRE_ARTICLES_TOPIC=archive eventwire topics` creates it"),
+        ("no.such", "expected one that is there"),
+    ],
+)
+def test_a_topic_that_does_not_exist_is_told_with_the_command_that_creates_it(
+    broker, topic, remedy
+):
+    settings = Settings(brokers=broker.address, topic_prefix="no.", articles_topic="archive")
+    with pytest.raises(BrokerError, match=f"topic {topic} does not exist .*: {re.escape(remedy)}"):
+        clients.reader(settings, [topic], from_beginning=True)
 
 
 def test_the_login_reaches_kafka_python():
