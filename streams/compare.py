@@ -113,7 +113,7 @@ def compare(
     Memory is constant: events lie in a temporary file until their article's turn comes. Raises
     FeedError and BrokerError.
     """
-    if a == b == feeds.STDIN:
+    if (a, b, articles).count(feeds.STDIN) > 1:
         raise FeedError("expected stdin (-) once")
     sides = [
         Side(name=name, min_confidence=least)
@@ -264,8 +264,8 @@ def _database() -> Iterator[sqlite3.Connection]:
         database.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
             "CREATE TABLE articles (id TEXT PRIMARY KEY) WITHOUT ROWID;"
-            "CREATE TABLE events (article TEXT, side INTEGER, id TEXT, value BLOB,"
-            " PRIMARY KEY (article, side, id)) WITHOUT ROWID;"
+            "CREATE TABLE events (article TEXT, side INTEGER, id TEXT, confidence REAL, model TEXT,"
+            " value BLOB, PRIMARY KEY (article, side, id)) WITHOUT ROWID;"
         )
         yield database
 
@@ -288,8 +288,8 @@ def _keep_articles(database: sqlite3.Connection, settings: Settings, feed: str) 
 def _keep_events(
     database: sqlite3.Connection, settings: Settings, number: int, side: Side, *, only: bool
 ) -> None:
-    """Keep the last record of each event that is probable enough."""
-    models: Counter[str] = Counter()
+    """Keep the last record of each event, if that is probable enough."""
+    read = 0
     with ExitStack() as stack:
         reports = stack.enter_context(Reports())
         if side.name.startswith(TOPIC):
@@ -304,22 +304,25 @@ def _keep_events(
                 side.failed += 1
                 reports.add(f"{where}: expected an event record: {error}")
                 continue
-            models[f"{event.model.name} {event.model.version} {event.model.sha256}"] += 1
-            if event.confidence >= side.min_confidence:
-                database.execute(
-                    "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?)",
-                    (event.article.id, number, event.event_id, value),
-                )
-    if side.failed and not models:
+            read += 1
+            model = f"{event.model.name} {event.model.version} {event.model.sha256}"
+            database.execute(
+                "INSERT OR REPLACE INTO events VALUES (?, ?, ?, ?, ?, ?)",
+                (event.article.id, number, event.event_id, event.confidence, model, value),
+            )
+    if side.failed and not read:
         raise FeedError(
             f"{side.name}: expected event records as `eventwire code` writes them, one JSON object"
             f" a line; of {counted(side.failed, 'record')} none is one"
         )
+    database.execute(
+        "DELETE FROM events WHERE side = ? AND confidence < ?", (number, side.min_confidence)
+    )
     if only:
         database.execute("DELETE FROM events WHERE article NOT IN (SELECT id FROM articles)")
-    count = "SELECT count(*) FROM events WHERE side = ?"
-    (side.events,) = database.execute(count, (number,)).fetchone()
-    side.models = dict(models.most_common())
+    count = "SELECT model, count(*) FROM events WHERE side = ? GROUP BY 1 ORDER BY 2 DESC, 1"
+    side.models = dict(database.execute(count, (number,)))
+    side.events = sum(side.models.values())
 
 
 def _by_article(database: sqlite3.Connection) -> Iterator[tuple[list[Event], list[Event]]]:
@@ -377,7 +380,8 @@ def _side(letter: str, side: Side) -> str:
     more = f" and {len(models) - 3} more" if models[3:] else ""
     by = f", by {', '.join(models[:3])}{more}" if models else ""
     failed = f", {counted(side.failed, 'record')} failed" if side.failed else ""
-    return f"{letter}  {side.name}: {events}{least}{by}{failed}"
+    name = "the events topic" if side.name == TOPIC else side.name
+    return f"{letter}  {name}: {events}{least}{by}{failed}"
 
 
 def _article(example: Example) -> str:

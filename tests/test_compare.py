@@ -147,6 +147,28 @@ def test_only_the_articles_of_a_feed_are_compared(compared, tmp_path):
         compared(a, b, articles=str(feed))
 
 
+def test_models_are_those_of_the_events_that_are_compared(tmp_path):
+    improbable = made("e2", confidence=0.3, model=ModelRef(name="m", version="2", sha256="2" * 64))
+    path = written(tmp_path / "e.jsonl", made("e1", confidence=0.9), improbable)
+    found = compare(SETTINGS, path, path, thresholds=(0.0, 0.5))
+    assert [sum(side.models.values()) for side in (found.a, found.b)] == [2, 1]
+    assert [len(side.models) for side in (found.a, found.b)] == [2, 1]
+
+
+def test_an_event_whose_last_record_is_improbable_is_left_out(tmp_path):
+    records = made("e1", confidence=0.9), made("e1", confidence=0.3)
+    path = written(tmp_path / "e.jsonl", *records)
+    found = compare(SETTINGS, path, path, thresholds=(0.0, 0.5))
+    assert (found.a.events, found.b.events) == (1, 0)
+
+
+def test_stdin_is_not_read_twice(tmp_path):
+    path = written(tmp_path / "e.jsonl", made("e1"))
+    for a, b, articles in (("-", "-", None), ("-", path, "-"), (path, "-", "-")):
+        with pytest.raises(FeedError, match=r"expected stdin \(-\) once"):
+            compare(SETTINGS, a, b, articles=articles)
+
+
 def test_the_last_record_of_an_event_counts(compared):
     found = compared([made("e1", status="alleged"), made("e1")], [made("e1")])
     assert counts(found) == (1, 0, 0, 0)
