@@ -17,7 +17,8 @@ export FEED ?=
 
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
-EXTRAS := --extra dev --extra train --extra export --extra sink --extra replay
+RUNTIME := --extra export --extra sink --extra replay
+EXTRAS := $(RUNTIME) --extra train --extra dev
 
 .PHONY: demo test soak lint schemas metrics constraints clean FORCE
 .DELETE_ON_ERROR:
@@ -28,10 +29,10 @@ demo: .venv/compiled
 test: lint
 	@$(BIN)/python -m pytest
 
-soak: .venv/installed
+soak: .venv/installed .venv/tools
 	@$(BIN)/python -m pytest -m soak tests/test_offsets.py tests/test_faults*.py
 
-lint: .venv/installed
+lint: .venv/installed .venv/tools
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
@@ -71,7 +72,13 @@ constraints: .venv/installed
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("eventwire needs Python 3.11 or newer, and $(PYTHON) is %d.%d: set PYTHON" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(BIN)/uv || $(BIN)/python -m pip --quiet --disable-pip-version-check install -c constraints.txt uv
-	@TORCH_BACKEND="$(TORCH_BACKEND)" UV="$(UV)" sh deploy/install-dependencies.sh $(BIN)/python $(EXTRAS)
+	@TORCH_BACKEND="$(TORCH_BACKEND)" UV="$(UV)" sh deploy/install-dependencies.sh $(BIN)/python $(RUNTIME) "setuptools>=77"
+	@touch $@
+
+# What the demo does without. torch is there, wherever it came from.
+.venv/tools: .venv/dependencies
+	@echo "Installing what the tests need" >&2
+	@$(UV) pip install --python $(BIN)/python --requirements pyproject.toml $(EXTRAS) --constraints constraints.txt
 	@touch $@
 
 clean:

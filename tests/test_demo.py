@@ -172,6 +172,44 @@ def test_make_demo_takes_a_feed_of_any_name(tmp_path, name):
     assert done.stdout.splitlines() == ["demo"] + ([name] if name else [])
 
 
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_make_demo_installs_what_it_needs_and_make_test_the_rest_each_once(tmp_path):
+    """With a `uv` and a `python` that only tell what they are asked for."""
+    bin_, told = tmp_path / "bin", tmp_path / "told"
+    bin_.mkdir()
+    (tmp_path / "deploy").mkdir()
+    for folder in ("models", "streams", ".venv"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "deploy" / "install-dependencies.sh").write_text('echo "$@" >> told\n')
+    for name in ("pyproject.toml", "constraints.txt", "models/a.py"):
+        (tmp_path / name).touch()
+    for name in ("uv", "python", "ruff", "mypy", "eventwire"):
+        (bin_ / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {told}\n')
+        (bin_ / name).chmod(0o755)
+
+    def made(target):
+        told.write_text("")
+        subprocess.run(
+            ["make", "-f", TESTS.parent / "Makefile", target, f"BIN={bin_}", "PYTHON=python3"],
+            cwd=tmp_path,
+            env={n: v for n, v in os.environ.items() if not n.startswith("MAKE")},
+            check=True,
+        )
+        asked = told.read_text().splitlines()
+        return [line for line in asked if "--extra" in line], len(asked)
+
+    (runtime,), _ = made("demo")
+    assert "--extra replay" in runtime
+    assert "dev" not in runtime
+    (rest,), _ = made("test")
+    assert "--extra dev" in rest
+    assert made("demo") == ([], 1)
+    assert made("test") == ([], 4)  # ruff twice, mypy, pytest
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (1e9, 1e9 + ("pyproject" in path.name)))
+    assert [len(made(target)[0]) for target in ("demo", "test")] == [1, 1]
+
+
 # ------------------------------------------------------------------------------- the sample feed
 
 
