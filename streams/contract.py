@@ -21,9 +21,9 @@ from eventwire.models.ontology import ontology
 from eventwire.models.records import SCHEMA_VERSION, Article, Event, Plover
 from eventwire.streams import decode, outputs
 from eventwire.streams.compatibility import Document, violations
-from eventwire.streams.dead_letters import DeadLetterHeaders
+from eventwire.streams.dead_letters import RETRY_HEADER, DeadLetterHeaders
 from eventwire.streams.outputs import CloudEventHeaders, LedgerRecord
-from eventwire.streams.replay import CE_TYPE_ARTICLE
+from eventwire.streams.replay import CE_TYPE_ARTICLE, NUMBER_HEADER
 from eventwire.streams.settings import Settings
 from eventwire.streams.topics import Topic, Topics, topics
 
@@ -278,6 +278,8 @@ def _headers(kind: str, *, required: bool = True) -> Document:
             ]
         }
     recode = "true: code it again where another model has coded it."
+    number = "Of a replay: file and record, as in 2:1841 for the third file."
+    retry = "Of an article that was a dead letter: topic[partition]@offset where it stood."
     return {
         "type": "object",
         "properties": {
@@ -286,6 +288,8 @@ def _headers(kind: str, *, required: bool = True) -> Document:
             "traceparent": {"type": "string", "description": "W3C Trace Context; passed on."},
             outputs.RUN_ID_HEADER: {"type": "string", "description": "Of a replay; passed on."},
             outputs.RECODE_HEADER: {"type": "string", "description": recode},
+            NUMBER_HEADER: {"description": number, "examples": ["2:1841"]},
+            RETRY_HEADER: {"description": retry},
         },
     }
 

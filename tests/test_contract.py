@@ -26,7 +26,7 @@ from eventwire.models.records import (
 from eventwire.models.text import canonical
 from eventwire.streams import contract, decode, outputs, replay
 from eventwire.streams.contract import NAMES, ContractError, Name, document
-from eventwire.streams.dead_letters import dead_letter
+from eventwire.streams.dead_letters import RETRY_HEADER, dead_letter
 from eventwire.streams.feeds import Line
 from eventwire.streams.outputs import LedgerRecord, Record
 from eventwire.streams.settings import Settings
@@ -299,6 +299,16 @@ def test_the_headers_of_an_event_are_as_asyncapi_tells() -> None:
     headers = {name: (value or b"").decode() for name, value in record.headers}
     assert header_errors("event", headers) == []
     assert header_errors("retraction", headers)
+
+
+def test_the_headers_of_a_replay_and_of_a_second_try_are_told() -> None:
+    line = Line("feed.jsonl:1", b"{}", msgspec.convert(example("article"), Article))
+    record = replay.article_record(line, "feed.jsonl", "r1", "articles", "2:1841")
+    headers = {name: (value or b"").decode() for name, value in record.headers}
+    assert header_errors("article", headers) == []
+    told = document("asyncapi", Settings())["components"]["messages"]["article"]["headers"]
+    of_ours = {name for name in headers if name.startswith("eventwire-")}
+    assert of_ours | {RETRY_HEADER} <= set(told["properties"])
 
 
 def test_the_headers_of_a_dead_letter_are_as_its_schema_tells() -> None:

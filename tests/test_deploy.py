@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import yaml
 from conftest import no_broker
 from postgres_server import PASSWORD, USER, PostgresServer, programs
 
+from eventwire.streams import apache_kafka
 from eventwire.streams import settings as settings_module
 from eventwire.streams.settings import Settings
 from eventwire.streams.topics import topics
@@ -87,6 +89,23 @@ def test_compose_mounts_what_is_there_and_keeps_state_in_named_volumes(
             else:
                 used.add(source)
     assert used == set(compose["volumes"])
+
+
+def test_compose_runs_the_kafka_that_the_tests_run(compose: dict[str, Any]) -> None:
+    assert compose["services"]["kafka"]["image"] == f"apache/kafka:{apache_kafka.VERSION}"
+
+
+def test_a_replay_keeps_its_manifest_where_the_image_lets_it_write(
+    compose: dict[str, Any],
+) -> None:
+    service = compose["services"]["replay"]
+    folder = service["environment"]["XDG_STATE_HOME"]
+    (volume,) = (v for v in service["volumes"] if v.endswith(f":{folder}"))
+    assert volume.partition(":")[0] in compose["volumes"]
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    (user,) = re.findall(r"^USER (\d+):(\d+)$", dockerfile, re.MULTILINE)
+    made = "install --directory --owner={} --group={} {}".format(*user, folder)
+    assert f"RUN {made}\n" in dockerfile
 
 
 def test_compose_runs_our_image_read_only_and_without_rights(compose: dict[str, Any]) -> None:
@@ -220,6 +239,16 @@ def test_the_image_runs_as_a_number_and_without_a_shell() -> None:
         assert line.startswith(f"{instruction} [")
 
 
+def test_the_image_has_what_its_commands_import_and_nothing_to_develop_with() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+        "optional-dependencies"
+    ]
+    chosen = set(re.findall(r"--extra (\w+)", dockerfile))
+    assert chosen == {"replay", "sink"}
+    assert set(extras["export"]) <= set(extras["replay"]), "it exports Parquet too"
+
+
 def test_what_the_dockerfile_copies_is_not_ignored() -> None:
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     let_in = {line.removeprefix("!") for line in ignored if line.startswith("!")}
@@ -300,12 +329,94 @@ def test_settings_and_commands_of_the_manifests_are_ours(tmp_path: Path) -> None
         settings_module.load(given | {e["name"]: str(secret) for e in container.get("env", [])})
 
 
+POD_COUNT = {"type": "integer", "minimum": 0}
+TEXT = {"type": "string", "minLength": 1}
+YES_OR_NO = {"enum": ["true", "false"]}
+
+
+def keda(required: list[str], **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object", "properties": properties, "required": required,
+        "additionalProperties": False,
+    }  # fmt: skip
+
+
+SCALED_OBJECT = keda(
+    ["scaleTargetRef", "triggers"],
+    scaleTargetRef=keda(["name"], name=TEXT, kind=TEXT, apiVersion=TEXT),
+    minReplicaCount=POD_COUNT,
+    maxReplicaCount=POD_COUNT,
+    pollingInterval={"type": "integer", "minimum": 1},
+    cooldownPeriod={"type": "integer", "minimum": 0},
+    fallback=keda(["failureThreshold", "replicas"], failureThreshold=POD_COUNT, replicas=POD_COUNT),
+    advanced=keda(
+        [],
+        restoreToOriginalReplicaCount={"type": "boolean"},
+        horizontalPodAutoscalerConfig=keda([], name=TEXT, behavior={"type": "object"}),
+    ),
+    triggers={
+        "type": "array",
+        "minItems": 1,
+        "items": keda(
+            ["type", "metadata"],
+            type={"const": "kafka"},
+            name=TEXT,
+            authenticationRef=keda(["name"], name=TEXT, kind=TEXT),
+            # Of the Kafka scaler, all of them strings.
+            metadata=keda(
+                ["bootstrapServers", "consumerGroup", "topic"],
+                bootstrapServers=TEXT,
+                consumerGroup=TEXT,
+                topic=TEXT,
+                lagThreshold={"type": "string", "pattern": "^[1-9][0-9]*$"},
+                activationLagThreshold={"type": "string", "pattern": "^[0-9]+$"},
+                offsetResetPolicy={"enum": ["earliest", "latest"]},
+                allowIdleConsumers=YES_OR_NO,
+                excludePersistentLag=YES_OR_NO,
+                limitToPartitionsWithLag=YES_OR_NO,
+                scaleToZeroOnInvalidOffset=YES_OR_NO,
+                sasl=TEXT,
+                tls={"enum": ["enable", "disable"]},
+            ),
+        ),
+    },
+)
+"""What we use of a ScaledObject, and might, as KEDA's pages for 2.22 document it."""
+
+
+def test_the_scaled_object_has_only_fields_that_keda_documents() -> None:
+    scaled = manifest("ScaledObject", "eventwire-worker")
+    assert set(scaled) == {"apiVersion", "kind", "metadata", "spec"}
+    jsonschema.Draft202012Validator(SCALED_OBJECT).validate(scaled["spec"])
+
+
+def test_how_fast_workers_come_and_go_is_told_as_kubernetes_wants_it() -> None:
+    kubernetes = pytest.importorskip("kubernetes_validate", reason="it is not installed")
+    spec = manifest("ScaledObject", "eventwire-worker")["spec"]
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "what-keda-makes"},
+        "spec": {
+            "scaleTargetRef": {
+                "apiVersion": "apps/v1", "kind": "Deployment", **spec["scaleTargetRef"]
+            },
+            "maxReplicas": spec["maxReplicaCount"],
+            "behavior": spec["advanced"]["horizontalPodAutoscalerConfig"]["behavior"],
+        },
+    }  # fmt: skip
+    kubernetes.validate(autoscaler, kubernetes.latest_version(), strict=True)
+
+
 def test_workers_scale_on_their_own_lag_up_to_the_partitions() -> None:
     given = settings_module.load(manifest("ConfigMap", "eventwire-settings")["data"])
     scaled = manifest("ScaledObject", "eventwire-worker")["spec"]
     deployment = manifest("Deployment", scaled["scaleTargetRef"]["name"])
     assert "replicas" not in deployment["spec"], "both would set it"
-    assert 1 <= scaled["minReplicaCount"] <= scaled["maxReplicaCount"] <= given.partitions
+    assert 1 <= scaled["minReplicaCount"] <= scaled["fallback"]["replicas"]
+    assert scaled["fallback"]["replicas"] <= scaled["maxReplicaCount"] == given.partitions
+    job = pods()["eventwire-topics"]["spec"]["containers"][0]
+    assert {"configMapRef": {"name": "eventwire-settings"}} in job["envFrom"], "makes as many"
     (trigger,) = scaled["triggers"]
     assert trigger["type"] == "kafka"
     assert trigger["metadata"]["topic"] == topics(given).articles.name
