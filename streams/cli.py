@@ -284,6 +284,8 @@ def config(_: Settings, options: argparse.Namespace) -> int:
 
 
 def evaluate(loaded: Settings, options: argparse.Namespace) -> int:
+    _expect_files([Path(options.gold)], "annotated sentences")
+
     from eventwire.models import evaluate
 
     scores = evaluate.run(

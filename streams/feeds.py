@@ -1,4 +1,4 @@
-"""Feeds: files of articles, one JSON object a line, plain or gzip.
+"""Feeds: files of articles, one JSON object a line, plain, gzip or zstd.
 
 Every line becomes a `Line`, good or bad, in constant memory; a byte order mark, CR LF and blank
 lines are tolerated, and the count of lines read, skipped and failed is the count of lines there.
@@ -155,12 +155,21 @@ def open_feed(path: str, *, max_bytes: int) -> Iterator[Feed]:
         raise FeedError("cannot read the feed -: stdin is closed")
     try:
         plain = sys.stdin.buffer if path == STDIN else Path(path).open("rb")  # noqa: SIM115
-        zipped = cast(io.BufferedReader, plain).peek(2)[:2] == b"\x1f\x8b"
+        begins = cast(io.BufferedReader, plain).peek(4)[:4]
     except OSError as error:
         raise FeedError(f"cannot read the feed {path}: {_words(error)}") from error
     with plain:
-        file = cast(BinaryIO, gzip.open(plain)) if zipped else plain  # noqa: SIM115
-        yield Feed(name, file, max_bytes=max_bytes)
+        yield Feed(name, _unpacked(plain, begins), max_bytes=max_bytes)
+
+
+def _unpacked(plain: BinaryIO, begins: bytes) -> BinaryIO:
+    if begins.startswith(b"\x1f\x8b"):
+        return cast(BinaryIO, gzip.open(plain))
+    if begins == b"\x28\xb5\x2f\xfd":
+        from eventwire.streams.compressed import Unpacked
+
+        return cast(BinaryIO, io.BufferedReader(Unpacked(plain)))
+    return plain
 
 
 def counted(number: int, noun: str) -> str:

@@ -78,7 +78,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "feed",
         metavar="FEED.jsonl",
-        help="articles, one JSON object a line, plain or gzip; - is stdin",
+        help="articles, one JSON object a line, plain, gzip or zstd; - is stdin",
     )
     _add_output(sub)
     sub.add_argument("--quiet", action="store_true", help="no reports and no summary, only errors")
@@ -435,7 +435,7 @@ def _add_export(sub: argparse.ArgumentParser) -> None:
         "file",
         nargs="?",
         metavar="FILE",
-        help="event records, one JSON object a line, plain or gzip; - is stdin",
+        help="event records, one JSON object a line, plain, gzip or zstd; - is stdin",
     )
     sub.add_argument("--format", required=True, choices=("csv", "parquet", "geojson", "gdelt"))
     _add_output(sub)
@@ -453,8 +453,8 @@ def _add_compare(sub: argparse.ArgumentParser) -> None:
         sub.add_argument(
             letter.lower(),
             metavar=letter,
-            help="event records as `eventwire code` writes them, plain or gzip, or topic:NAME;"
-            " topic: alone is the events topic",
+            help="event records as `eventwire code` writes them, plain, gzip or zstd, or"
+            " topic:NAME; topic: alone is the events topic",
         )
     for letter, of in (("", "both"), ("-a", "A"), ("-b", "B")):
         sub.add_argument(

@@ -95,6 +95,7 @@ def test_help_starts_at_once_and_names_every_command():
         ["train", "--anything"],
         ["train", "--data", "none.jsonl"],
         ["teach", "--teacher", "none", "--out", "runs"],
+        ["evaluate", "none.jsonl"],
     ],
 )
 def test_what_needs_no_model_and_no_kafka_imports_neither(arguments):

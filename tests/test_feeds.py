@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from eventwire.models.records import Article
 from eventwire.streams.decode import Refusal
@@ -100,6 +101,17 @@ def test_gzip_is_recognised_by_its_content_and_read_through_all_members(tmp_path
     path.write_bytes(b"".join(gzip.compress(article(n) + b"\n") for n in range(5)))
     lines, _ = read(path)
     assert ids(lines) == [f"a{n}" for n in range(5)]
+
+
+def test_zstd_is_recognised_by_its_content_and_told_where_it_is_truncated(tmp_path):
+    path = tmp_path / "feed.jsonl"
+    whole = b"".join(zstandard.compress(article(n) + b"\n") for n in range(3))
+    path.write_bytes(whole)
+    lines, _ = read(path)
+    assert ids(lines) == ["a0", "a1", "a2"]
+    path.write_bytes(whole[:-3])
+    with pytest.raises(FeedError, match=r"^feed\.jsonl: damaged after line 2: truncated"):
+        read(path)
 
 
 def test_a_truncated_gzip_yields_what_is_there_and_then_says_where_it_broke(tmp_path):
