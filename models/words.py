@@ -50,7 +50,8 @@ class WordReader:
         self._tokenizer.no_truncation()
         opening, closing = self._tokenizer.encode("").ids
         self.cls, self.sep = opening, closing
-        self._unknown = self._tokenizer.token_to_id("[UNK]")
+        unknown = self._tokenizer.token_to_id("[UNK]")
+        self._unknown = -1 if unknown is None else unknown
 
     def read(self, sentences: Sequence[str]) -> list[Words]:
         """One `Words` a sentence, of any length."""

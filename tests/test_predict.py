@@ -174,3 +174,8 @@ def test_a_bias_for_what_occurred_wins_over_the_other_statuses() -> None:
     (after,) = predictor.predict([text])[0]
     assert before.status != "occurred"
     assert after.status == "occurred"
+
+
+def test_the_share_of_unknown_tokens_of_each_sentence_is_kept(predictor: Predictor) -> None:
+    predictor.predict(["Rebels fled.", "", "Rebels 🧿 fled.", "🧿"])
+    assert predictor.unknown_shares == [0.0, 0.0, 0.25, 1.0]
