@@ -3,7 +3,7 @@
 For every batch, in this order:
 1. decode; what cannot be read becomes a dead letter, a null value is skipped;
 2. look the articles up in the ledger: duplicates are not coded again;
-3. code, in the child process, while the next batch gathers;
+3. code, in the child process, while the next batch gathers and the last one is published;
 4. publish events, retractions and dead letters, and await the brokers' word on each;
 5. only then write the ledger, which must never know of an event that was not published;
 6. acknowledge in the order of the offsets.
@@ -89,6 +89,11 @@ class Agent:
             batch_seconds=settings.batch_seconds, linger=settings.linger, rate=self._rate
         )
         self._stopping = asyncio.Event()
+        self._coded: asyncio.Queue[list[Result]] = asyncio.Queue()
+        """Batches to publish; never more than one, see `_work`."""
+        self._losses = 0
+        self._at_hand = 0
+        """Batches that were taken and not acknowledged: one is coded, one published."""
         self._idle = asyncio.Event()
         self._idle.set()
         metrics.rate(self._rate.value)
@@ -99,12 +104,15 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(unacknowledged))
-                tasks.create_task(self._work(unacknowledged))
+                tasks.create_task(self._work())
+                tasks.create_task(self._write(unacknowledged))
         except BaseExceptionGroup as group:
             raise group.exceptions[0] from None
+        finally:
+            self._idle.set()
 
     async def drain(self) -> None:
-        """Start no further batch, and return when the one at hand is acknowledged."""
+        """Start no further batch, and return when those at hand are acknowledged."""
         self._stopping.set()
         await self._idle.wait()
 
@@ -112,29 +120,58 @@ class Agent:
         async for event in stream.events():
             await self._intake.put(self._decode(event))
 
-    async def _work(self, stream: Any) -> None:
+    async def _work(self) -> None:
+        """Code batches, each while the one before it is published, and hand them over in order."""
+        before: set[str] = set()
         while True:
             read = await self._intake.take()
             batch = [item for item in read if self._fence.is_current(item.message)]
             if self._stopping.is_set():
                 await asyncio.Event().wait()  # until cancelled; what was taken is read again
-            self._idle.clear()
+            if not batch:
+                continue
+            self._take_up()
+            losses = self._losses
+            ids = {item.article_id for item in batch}
+            if ids & before:  # what became of them is in the ledger when they are published
+                await self._coded.join()
+            results = await self._code(batch)
+            before = ids
+            await self._coded.join()
+            if self._losses == losses:
+                self._coded.put_nowait(results)
+            else:
+                self._put_down()
+
+    async def _write(self, stream: Any) -> None:
+        """Publish and acknowledge what was coded, batch by batch."""
+        while True:
+            results = await self._coded.get()
             try:
-                results = await self._code(batch)
                 await self._publish(results)
                 for result in results:
                     await stream.ack(result.item.event)
                 self._count(results)
             except Lost:
+                self._losses += 1
                 log.warning(
-                    "this worker was silent for longer than its session (%s): %d articles at hand"
+                    "this worker was silent for longer than its session (%s): the articles at hand"
                     " are left to whoever has their partitions now",
                     variable("session_timeout"),
-                    len(batch) + len(self._intake),
                 )
                 self._intake.clear()
             finally:
-                self._idle.set()
+                self._put_down()
+                self._coded.task_done()
+
+    def _take_up(self) -> None:
+        self._at_hand += 1
+        self._idle.clear()
+
+    def _put_down(self) -> None:
+        self._at_hand -= 1
+        if not self._at_hand:
+            self._idle.set()
 
     # ------------------------------------------------------------------------------- 1. decode
 
@@ -266,6 +303,8 @@ class Agent:
     # ----------------------------------------------------------------------- 4. and 5. publish
 
     async def _publish(self, results: list[Result]) -> None:
+        if not all(self._fence.is_current(result.item.message) for result in results):
+            raise Lost
         began = time.monotonic()
         await self._publish_outputs(results)
         entered = [result for result in results if result.outcome is not None]

@@ -16,7 +16,7 @@ from mode import CrashingSupervisor
 from mode.utils.objects import cached_property
 from prometheus_client import CollectorRegistry
 
-from eventwire.streams import clients, faust_fixes
+from eventwire.streams import clients, faust_fixes, outage
 from eventwire.streams import topics as names
 from eventwire.streams.agent import Agent
 from eventwire.streams.fence import Fence
@@ -55,6 +55,7 @@ class App(faust.App):
     ledger: Ledger
     coder: CoderProcess
     articles: Agent
+    ask: outage.Ask
     failure: BaseException | None = None
     """What ended the agent or one of Faust's services."""
     leaving = False
@@ -91,7 +92,7 @@ class App(faust.App):
         self._crash(error)
 
     async def finish(self) -> None:
-        """Begin nothing more; the batch at hand is then done and committed."""
+        """Begin nothing more; the batches at hand are then done and committed."""
         await self.articles.drain()
         await self.commit({self.topic_names.articles.name})
 
@@ -136,6 +137,8 @@ def build_app(
     faust_fixes.check()
     app = _new_app(settings)
     app.settings = settings
+    context = clients.ssl_context(settings)
+    app.ask = lambda: outage.ask(settings.broker_list, context)
     app.topic_names = names.topics(settings)
     app.metrics = Metrics(registry)
     app.coder = coder or new_coder(settings, app.metrics)
@@ -145,6 +148,7 @@ def build_app(
         memory,
         lambda: _ledger_consumer(app),
         timeout=settings.publish_timeout,
+        ask=app.ask,
     )
     app.metrics.ledger(lambda: len(memory), memory.limit)
     app.metrics.partitions(app.positions)
@@ -164,6 +168,7 @@ def build_app(
             max_bytes=settings.output_max_bytes,
             timeout=settings.publish_timeout,
             check=fence.check,
+            ask=app.ask,
         ),
         fence=fence,
         metrics=app.metrics,

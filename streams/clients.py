@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import MemberToRemove
 from kafka.errors import (
     AuthorizationError,
     GroupAuthorizationFailedError,
-    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     SaslAuthenticationFailedError,
 )
 
+from eventwire.streams import login
 from eventwire.streams.settings import Settings, variable
 
 Client = TypeVar("Client")
@@ -129,15 +130,24 @@ def check_group(settings: Settings) -> None:
     """Raises BrokerError where the user may not read as the workers' group.
 
     The worker would never learn of it: Faust asks for records, and for errors, only of partitions
-    that it was given.
+    that it was given. Who may only describe the group may read its offsets, and yet not join. So
+    Kafka is asked to let a member go that there is not: that takes the same permission as joining.
     """
+    nobody = MemberToRemove(member_id="nobody")
+    deadline = time.monotonic() + settings.connect_timeout
     with admin(settings) as client:
-        try:
-            client.list_group_offsets(settings.group)
-        except GroupAuthorizationFailedError as error:
-            raise forbidden(settings, f"read as group {settings.group}") from error
-        except KafkaError as error:  # passes, or the worker meets it too
-            log.debug("group %s: %s", settings.group, error)
+        while True:
+            try:
+                client.remove_group_members(settings.group, [nobody])
+            except GroupAuthorizationFailedError as error:
+                raise forbidden(settings, f"read as group {settings.group}") from error
+            except KafkaError as error:
+                # Of a cluster that had no group before, the coordinator is just being made.
+                if error.retriable and time.monotonic() < deadline:
+                    time.sleep(0.2)
+                    continue
+                log.debug("group %s: %s", settings.group, error)
+            return
 
 
 def forbidden(settings: Settings, what: str) -> BrokerError:
@@ -215,7 +225,8 @@ def _connect(settings: Settings, make: Callable[[], Client]) -> Client:
 
 
 def greet(settings: Settings) -> None:
-    """Open and close a connection, and its TLS, to any of the brokers; raises BrokerError.
+    """Open and close a connection to any of the brokers, with its TLS and its login; raises
+    BrokerError.
 
     kafka-python retries without a reason given, and waits on for ever where TLS meets a plain
     listener; a socket of our own fails at once and tells why.
@@ -249,32 +260,49 @@ def host_and_port(address: str) -> tuple[str, int]:
 def _shake_hands(
     settings: Settings, context: ssl.SSLContext | None, plain: socket.socket, host: str
 ) -> None:
-    if context is None:
-        return
+    connection = plain
+    if context is not None:
+        try:
+            connection = context.wrap_socket(plain, server_hostname=host)
+        except OSError as error:  # ssl.SSLError is one
+            why = "no answer" if isinstance(error, TimeoutError) else str(error)
+            raise BrokerError(
+                f"no TLS with Kafka at {settings.brokers}: {why}"
+                f" ({variable('security_protocol')} is {settings.security_protocol},"
+                f" {variable('ssl_ca_file')} is {settings.ssl_ca_file or 'unset'})"
+            ) from error
+    with connection:
+        if settings.security_protocol.startswith("SASL"):
+            _log_in(settings, connection)
+
+
+def _log_in(settings: Settings, connection: socket.socket) -> None:
+    assert settings.sasl_user is not None  # Settings checks it
+    assert settings.sasl_password is not None
+    user, password = settings.sasl_user, settings.sasl_password.reveal()
     try:
-        context.wrap_socket(plain, server_hostname=host).close()
-    except OSError as error:  # ssl.SSLError is one
-        why = "no answer" if isinstance(error, TimeoutError) else str(error)
-        raise BrokerError(
-            f"no TLS with Kafka at {settings.brokers}: {why}"
-            f" ({variable('security_protocol')} is {settings.security_protocol},"
-            f" {variable('ssl_ca_file')} is {settings.ssl_ca_file or 'unset'})"
-        ) from error
+        login.log_in(connection, settings.sasl_mechanism, user, password)
+    except login.Refused as refused:
+        raise BrokerError(_not_let_in(settings, str(refused))) from refused
+    except (login.NoAnswer, OSError, ValueError) as error:
+        raise BrokerError(_not_kafka(settings)) from error
 
 
 def _refusal(settings: Settings, failures: list[Exception]) -> str:
     """Why brokers that accept connections gave no metadata."""
-    # Kafka closes the connection behind its refusal, which then is not always read.
-    refusals = KafkaConnectionError, SaslAuthenticationFailedError
-    refused = any(isinstance(failure, refusals) for failure in failures)
-    if refused and settings.security_protocol.startswith("SASL"):
-        told = [_words(f) for f in failures if isinstance(f, SaslAuthenticationFailedError)]
-        return (
-            f"Kafka at {settings.brokers} did not let user {settings.sasl_user!r} in"
-            f" ({variable('sasl_user')}, {variable('sasl_password')},"
-            f" {variable('sasl_mechanism')} is {settings.sasl_mechanism})"
-            + (f": {told[-1]}" if told else "")
-        )
+    told = [_words(f) for f in failures if isinstance(f, SaslAuthenticationFailedError)]
+    return _not_let_in(settings, told[-1]) if told else _not_kafka(settings)
+
+
+def _not_let_in(settings: Settings, why: str) -> str:
+    return (
+        f"Kafka at {settings.brokers} did not let user {settings.sasl_user!r} in"
+        f" ({variable('sasl_user')}, {variable('sasl_password')},"
+        f" {variable('sasl_mechanism')} is {settings.sasl_mechanism})" + (f": {why}" if why else "")
+    )
+
+
+def _not_kafka(settings: Settings) -> str:
     return (
         f"{settings.brokers} accepts connections but does not answer as Kafka does with"
         f" {variable('security_protocol')} {settings.security_protocol}: is it Kafka,"

@@ -29,7 +29,7 @@ from eventwire.models.drift import Profile
 from eventwire.models.records import Article, Coding, ModelRef, Stats
 from eventwire.models.seam import Coder
 from eventwire.streams import logs
-from eventwire.streams.settings import Settings
+from eventwire.streams.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
 
@@ -174,6 +174,7 @@ class CoderProcess:
             json.dumps(configuration),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env=_without_settings(os.environ),
         )
         try:
             async with asyncio.timeout(self._start_timeout):
@@ -311,6 +312,11 @@ class CoderProcess:
         except TimeoutError:
             return "closed its pipe"
         return f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit {status}"
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The child gets its settings as arguments, and Kafka's passwords are not its business."""
+    return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
 
 
 def _add(total: Stats, spent: Stats) -> None:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from eventwire.models.records import Article, ModelRef, text_sha256
 from eventwire.streams.clients import BrokerError
+from eventwire.streams.outage import Ask, it_answers
 from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.settings import variable
 
@@ -129,12 +130,15 @@ class Ledger:
         new_consumer: Callable[[], AIOKafkaConsumer],
         *,
         timeout: float,
+        ask: Ask = it_answers,
     ) -> None:
-        """`timeout`: seconds to go on trying while nothing can be read."""
+        """`timeout`: seconds to go on trying while Kafka answers, as `ask` tells, and nothing can
+        be read."""
         self._topic = topic
         self.memory = memory
         self._new_consumer = new_consumer
         self._timeout = timeout
+        self._ask = ask
         self._assigned: set[int] = set()
         self._assignments = 0
         self._unread: set[int] = set()
@@ -153,34 +157,45 @@ class Ledger:
     async def ready(self, partition: int) -> None:
         """Wait until what is on record of the partition's articles is in the memory.
 
-        Raises BrokerError where it may not be read, or cannot for too long.
+        Raises BrokerError where it may not be read, or where Kafka answers and yet it cannot be
+        read for too long.
         """
         async with self._reading:
-            why = "no answer"
-            try:
-                async with asyncio.timeout(self._timeout) as patience:
-                    while partition in self._unread:
-                        reading, assignment = set(self._unread), self._assignments
-                        try:
-                            await self._read(reading, patience)
-                        except TopicAuthorizationFailedError as error:
-                            raise BrokerError(
-                                f"{self._topic}: this worker may not read it:"
-                                " docs/security.md lists the permissions that eventwire needs"
-                            ) from error
-                        except KafkaError as error:
-                            why = str(error)
+            while partition in self._unread:
+                await self._read_unread()
+
+    async def _read_unread(self) -> None:
+        why = "no answer"
+        lost = await self._ask()
+        try:
+            async with asyncio.timeout(self._timeout) as patience:
+                while True:
+                    reading, assignment = set(self._unread), self._assignments
+                    try:
+                        await self._read(reading, patience)
+                        break
+                    except TopicAuthorizationFailedError as error:
+                        raise BrokerError(
+                            f"{self._topic}: this worker may not read it:"
+                            " docs/security.md lists the permissions that eventwire needs"
+                        ) from error
+                    except KafkaError as error:
+                        why = str(error)
+                        if await self._ask() is None:
                             log.warning("%s: cannot be read (%s), trying again", self._topic, why)
-                            await asyncio.sleep(RETRY_SECONDS)
-                        else:
-                            if assignment == self._assignments:  # else others may have written
-                                self._unread -= reading
-            except TimeoutError:
+                        else:  # `outage` tells
+                            patience.reschedule(asyncio.get_running_loop().time() + self._timeout)
+                        await asyncio.sleep(RETRY_SECONDS)
+        except TimeoutError:
+            if lost is None and await self._ask() is None:
                 raise BrokerError(
                     f"{self._topic}: partitions {sorted(self._unread)} could not be read for"
                     f" {self._timeout:g} s ({variable('publish_timeout')}): {why};"
                     " `eventwire topics` shows whether they are there"
                 ) from None
+        else:
+            if assignment == self._assignments:  # else others may have written
+                self._unread -= reading
 
     def known(self, partition: int, article_id: str) -> Known | None:
         return self.memory.get(partition, article_id)

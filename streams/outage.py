@@ -30,17 +30,25 @@ _BODY = struct.pack(">hhih", API_VERSIONS, VERSION, CORRELATION, -1)  # -1: no c
 QUESTION = struct.pack(">i", len(_BODY)) + _BODY
 
 
+Ask = Callable[[], Awaitable[str | None]]
+"""Why none of the brokers answers; None where one does."""
+
+
+async def it_answers() -> str | None:
+    """An `Ask`, where nobody has to be asked."""
+    return None
+
+
 class Outage:
     """Knows whether Kafka is lost; its log has a line when it is, and one when it is back."""
 
     def __init__(
         self,
         brokers: str,
-        ask: Callable[[], Awaitable[str | None]],
+        ask: Ask,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ask` says why there is no answer, or None where there is one."""
         self._brokers = brokers
         self._ask = ask
         self._clock = clock

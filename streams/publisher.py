@@ -16,6 +16,7 @@ from aiokafka.errors import (
 from faust.exceptions import ProducerSendError
 
 from eventwire.streams.dead_letters import is_dead_letter, smaller
+from eventwire.streams.outage import Ask, it_answers
 from eventwire.streams.outputs import Record
 from eventwire.streams.settings import variable
 
@@ -52,11 +53,15 @@ class Publisher:
         max_bytes: int,
         timeout: float,
         check: Callable[[], Awaitable[None]] = _always,
+        ask: Ask = it_answers,
     ) -> None:
-        """`timeout`: seconds to go on trying while brokers are away or busy. `check` is called
-        before every attempt; what it raises ends the publishing, but where brokers are away."""
+        """`timeout`: seconds to go on trying while brokers answer and do not take a record. While
+        none answers, as `ask` tells, it does not run: to stop would not bring them back. `check` is
+        called before every attempt; what it raises ends the publishing, but where brokers are
+        away."""
         self._send = send
         self._check = check
+        self._ask = ask
         self._max_bytes = max_bytes
         self._timeout = timeout
 
@@ -64,9 +69,9 @@ class Publisher:
         """Returns when all are acknowledged.
 
         Raises TooLarge for records that are too large, but cuts dead letters until they fit, and
-        PublishError where the brokers refuse a record for good or stay away too long.
+        PublishError where the brokers refuse a record for good, or for too long.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline: float | None = None
         pause = FIRST_PAUSE_SECONDS
         too_large: list[Record] = []
         waiting = list(records)
@@ -96,18 +101,29 @@ class Publisher:
                     raise PublishError(f"{record.topic}: cannot be written: {_name(error)}")
             waiting = again
             if failed is not None:
-                if time.monotonic() + pause > deadline:
-                    where = ", ".join(sorted({record.topic for record in waiting}))
-                    raise PublishError(
-                        f"{where}: {len(waiting)} records not written within {self._timeout:g} s"
-                        f" ({variable('publish_timeout')}): {_name(failed)};"
-                        " `eventwire topics` makes topics that are missing"
-                    )
-                log.warning("%d records not written yet: %s", len(waiting), _name(failed))
+                deadline = await self._patience(waiting, failed, deadline)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         if too_large:
             raise TooLarge(too_large, why)
+
+    async def _patience(
+        self, waiting: list[Record], failed: BaseException, deadline: float | None
+    ) -> float | None:
+        """Until when to go on trying, None while no broker answers; raises PublishError where that
+        is over."""
+        if await self._ask() is not None:  # `outage` tells that Kafka is lost, and is back, once
+            log.debug("%d records not written yet: %s", len(waiting), _name(failed))
+            return None
+        if deadline is not None and time.monotonic() > deadline:
+            where = ", ".join(sorted({record.topic for record in waiting}))
+            raise PublishError(
+                f"{where}: {len(waiting)} records not written within {self._timeout:g} s"
+                f" ({variable('publish_timeout')}): {_name(failed)};"
+                " `eventwire topics` makes topics that are missing"
+            )
+        log.warning("%d records not written yet: %s", len(waiting), _name(failed))
+        return deadline or time.monotonic() + self._timeout
 
     async def _attempt(self, records: list[Record]) -> list[BaseException | None]:
         """For each record what is wrong with it."""

@@ -186,8 +186,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(
             gt=0,
             le=86_400,
-            description="Seconds to go on trying to publish, or to read the ledger, before the"
-            " worker stops.",
+            description="Seconds to go on trying to publish, or to read the ledger, while Kafka"
+            " answers, before the worker stops.",
         ),
     ] = 300.0
     session_timeout: Annotated[

@@ -18,7 +18,7 @@ from eventwire.streams.app import App, build_app
 from eventwire.streams.clients import BrokerError
 from eventwire.streams.health import Health, PortTaken
 from eventwire.streams.inference import CoderFailed
-from eventwire.streams.outage import Outage, ask
+from eventwire.streams.outage import Outage
 from eventwire.streams.publisher import PublishError
 from eventwire.streams.settings import Settings, variable
 
@@ -166,8 +166,7 @@ class _Worker:
 
 
 async def _watch(settings: Settings, app: App, health: Health) -> None:
-    context = clients.ssl_context(settings)
-    outage = Outage(settings.brokers, lambda: ask(settings.broker_list, context))
+    outage = Outage(settings.brokers, app.ask)
     while True:
         try:
             health.watch()

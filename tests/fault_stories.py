@@ -1,12 +1,14 @@
 """What is done to workers while articles come: in short in test_faults.py, at length by soak."""
 
+import resource
 import signal
 import time
 from collections.abc import Callable
 from random import Random
 
-from conftest import HasSettings, WorkerProcess
-from faults import QUICK, NewWorker, Trial
+from conftest import RUN, HasSettings, WorkerProcess
+from faults import QUICK, NewWorker, Trial, article
+from kafka.admin import ConfigResource, ConfigResourceType
 from kafka_cluster import Broker, Cluster
 
 from eventwire.streams import clients
@@ -114,8 +116,9 @@ def outage(
     *,
     end: Callable[[Broker], None],
 ) -> WorkerProcess:
-    """All brokers `end`, and `seconds` later they start again. The worker lives through it."""
-    worker = start(trial, new_worker)
+    """All brokers `end`, and `seconds` later they start again. The worker lives through it,
+    although it has a batch at hand and little patience with brokers that answer."""
+    worker = start(trial, new_worker, EVENTWIRE_PUBLISH_TIMEOUT="3")
     work_on(trial, worker)
     for broker in cluster.brokers:
         end(broker)
@@ -128,7 +131,7 @@ def outage(
     cluster.heal()
     work_on(trial, worker)
     trial.note(f"{lines} lines of log and {(largest - least) / 2**20:.1f} MiB more in the outage")
-    # At most a batch waits for the brokers, another for the coder, and 64 articles for their turn.
+    # At most two batches wait for the brokers, one for the coder, and 64 articles for their turn.
     assert largest - least < 64 * 2**20
     assert lines <= 10 + seconds
     return worker
@@ -161,6 +164,69 @@ def lose_one_of_three(
         broker.start()
     work_on(trial, *pair)
     return pair
+
+
+SOONER = {"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "500"}
+"""For Kafka: until a broker that died is missed, and may come back; nine seconds else."""
+
+
+def sooner(name: str) -> str:
+    """A worker that takes two seconds where the app says so by that name."""
+    return f"from eventwire.streams import app; app.{name} = 2.0; {RUN}"
+
+
+def refuse_writes(trial: Trial, new_worker: NewWorker) -> WorkerProcess:
+    """The events topic wants more replicas than it has, and then no longer. The broker answers all
+    the while: the worker ends and says why, and another goes on."""
+    worker = start(
+        trial, new_worker, program=sooner("REQUEST_SECONDS"), EVENTWIRE_PUBLISH_TIMEOUT="3"
+    )
+    work_on(trial, worker)
+    replicas(trial, "2")
+    assert worker.wait(120) == 1
+    last = worker.logged.splitlines()[-1]
+    assert f"{trial.topics.events.name}: " in last, worker.logged
+    assert "not written within 3 s (EVENTWIRE_PUBLISH_TIMEOUT): " in last, worker.logged
+    replicas(trial, "1")
+    return start(trial, new_worker)
+
+
+def replicas(trial: Trial, least: str) -> None:
+    """That the events topic wants to have before it takes a record."""
+    wanted = {"min.insync.replicas": least}
+    with clients.admin(trial.settings) as admin:
+        admin.alter_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, trial.topics.events.name, configs=wanted)]
+        )
+
+
+def fill_disk(trial: Trial, new_worker: NewWorker, cluster: Cluster) -> WorkerProcess:
+    """The broker's disk takes no more, of which Kafka dies; then it has room, and the worker goes
+    on."""
+    worker = start(
+        trial, new_worker, program=sooner("REQUEST_SECONDS"), EVENTWIRE_PUBLISH_TIMEOUT="3"
+    )
+    work_on(trial, worker)
+    [broker] = cluster.brokers
+    resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    deadline = time.monotonic() + START_SECONDS
+    while broker.running:
+        assert time.monotonic() < deadline, "Kafka lives without a disk"
+        time.sleep(0.1)
+    cluster.heal()
+    work_on(trial, worker)
+    return worker
+
+
+def poison(trial: Trial, new_worker: NewWorker, times: int) -> WorkerProcess:
+    """Articles that kill the coder come among others, one and then another; they are to be dead
+    letters, `poison-0` and so on."""
+    worker = start(trial, new_worker)
+    for turn in range(times):
+        work_on(trial, worker)
+        trial.send([article(f"poison-{turn}", "They met. KILL")])
+    work_on(trial, worker)
+    return worker
 
 
 def add_partitions(trial: Trial, total: int) -> None:

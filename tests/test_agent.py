@@ -102,6 +102,8 @@ class World:
         self.records: list[Record] = []
         self.errors: dict[str, Exception] = {}
         self.limits: dict[str, int] = {}
+        self.broker_takes = asyncio.Event()
+        self.broker_takes.set()
         self.ledger = Ledger("codings", Memory(100), lambda: None, timeout=60)  # type: ignore[arg-type,return-value]
         self.ledger._assigned = {0}
         self.member = True
@@ -128,6 +130,7 @@ class World:
         return self.member
 
     async def _send(self, record: Record) -> Any:
+        await self.broker_takes.wait()
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if record.size > self.limits.get(record.topic, record.size):
             answer.set_exception(MessageSizeTooLargeError("too large"))
@@ -196,6 +199,41 @@ async def test_the_next_batch_gathers_while_the_coder_is_busy(world: World) -> N
     coded = [article_id for batch in world.coder.batches for article_id in batch]
     assert coded == [f"a{n}" for n in range(20)]
     assert len(world.coder.batches) <= 3
+
+
+async def test_a_batch_is_coded_while_the_one_before_it_is_published_and_none_further_ahead(
+    world: World,
+) -> None:
+    world.broker_takes.clear()
+    for number in range(4):
+        world.stream.feed(Message(number, article(f"a{number}", "They met.")))
+        await asyncio.sleep(0.02)
+    # One is published, one has been coded, and two wait as a batch.
+    assert world.coder.batches == [["a0"], ["a1"]]
+    assert world.counted("eventwire_queue_articles") == 2
+    assert world.stream.acknowledged == []
+    world.broker_takes.set()
+    async with asyncio.timeout(60):
+        while len(world.stream.acknowledged) < 4:
+            await asyncio.sleep(0.001)
+    assert world.coder.batches == [["a0"], ["a1"], ["a2", "a3"]]
+    assert world.stream.acknowledged == [0, 1, 2, 3]
+    assert [coding.article_id for coding in world.codings()] == ["a0", "a1", "a2", "a3"]
+
+
+async def test_an_article_whose_last_text_is_being_published_waits_for_that(world: World) -> None:
+    world.broker_takes.clear()
+    for number, text in enumerate(("They met.", "They met.", "They captured it.")):
+        world.stream.feed(Message(number, article("a", text)))
+        await asyncio.sleep(0.02)
+    assert world.coder.batches == [["a"]]
+    world.broker_takes.set()
+    async with asyncio.timeout(60):
+        while len(world.stream.acknowledged) < 3:
+            await asyncio.sleep(0.001)
+    assert [coding.outcome for coding in world.codings()] == ["coded", "duplicate", "coded"]
+    retracted = {record.key for record in world.records if record.value is None}
+    assert retracted == {world.codings()[0].event_ids[0].encode()}
 
 
 async def test_a_null_value_is_acknowledged_and_counted_and_leaves_nothing(world: World) -> None:
@@ -377,6 +415,52 @@ async def test_draining_finishes_the_batch_at_hand_and_starts_no_other(world: Wo
     assert world.stream.acknowledged == [0]
 
 
+async def test_draining_waits_for_what_is_coded_and_for_what_is_published(world: World) -> None:
+    world.broker_takes.clear()
+    for number in range(3):
+        world.stream.feed(Message(number, article(f"a{number}", "They met.")))
+        await asyncio.sleep(0.02)
+    draining = asyncio.create_task(world.agent.drain())
+    await asyncio.sleep(0.02)
+    assert not draining.done()
+    world.broker_takes.set()
+    await draining
+    await asyncio.sleep(0.02)
+    assert world.stream.acknowledged == [0, 1]
+
+
+async def test_what_was_coded_while_the_worker_was_found_to_be_lost_is_not_written(
+    world: World,
+) -> None:
+    world.broker_takes.clear()
+    world.stream.feed(Message(0, article("a", "They met.")))
+    await asyncio.sleep(0.02)
+    world.coder.gate.clear()
+    world.stream.feed(Message(1, article("b", "They met.")))
+    await asyncio.sleep(0.02)
+    world.member = False
+    world.broker_takes.set()  # the events are written, and the ledger is not
+    await asyncio.sleep(0.02)
+    world.member = True  # it has joined again, and the app does not know yet
+    world.coder.gate.set()
+    await asyncio.sleep(0.05)
+    assert world.coder.batches == [["a"], ["b"]]
+    assert [record.topic for record in world.records] == [world.topics.events.name]
+    assert world.stream.acknowledged == []
+
+
+async def test_what_was_coded_before_a_rebalance_is_not_written_after_it(world: World) -> None:
+    world.coder.gate.clear()
+    world.stream.feed(Message(0, article("a", "They met.")))
+    await asyncio.sleep(0.02)
+    world.generation = 2
+    world.coder.gate.set()
+    await asyncio.sleep(0.05)
+    assert world.coder.batches == [["a"]]
+    assert world.records == []
+    assert world.stream.acknowledged == []
+
+
 async def test_a_batch_that_others_may_have_by_now_is_neither_written_nor_acknowledged(
     world: World,
 ) -> None:
@@ -397,7 +481,7 @@ async def test_a_batch_that_others_may_have_by_now_is_neither_written_nor_acknow
             await asyncio.sleep(0.001)
     assert world.stream.acknowledged == [0, 1]
     assert [coding.article_id for coding in world.codings()] == ["a", "b"]
-    assert world.coder.batches == [["a"], ["a", "b"]]
+    assert world.coder.batches == [["a"], ["b"], ["a", "b"]]
 
 
 async def test_a_worker_that_is_lost_between_events_and_ledger_leaves_the_ledger_alone(

@@ -3,6 +3,7 @@ import re
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -65,29 +66,67 @@ def test_something_that_is_not_kafka_is_told():
     assert "does not answer as Kafka does with EVENTWIRE_SECURITY_PROTOCOL PLAINTEXT" in message
 
 
-def test_a_refused_login_is_told_with_the_user_and_without_the_password():
-    with server(lambda connection: connection.close()) as address:
-        message = refusal(
-            brokers=address,
-            connect_timeout=1.0,
-            security_protocol="SASL_PLAINTEXT",
-            sasl_user="alice",
-            sasl_password=Secret("hush"),
-        )
-    assert "did not let user 'alice' in (EVENTWIRE_SASL_USER, EVENTWIRE_SASL_PASSWORD," in message
-    assert "hush" not in message
+ALICE = {
+    "security_protocol": "SASL_PLAINTEXT",
+    "sasl_user": "alice",
+    "sasl_password": Secret("hush"),
+    "sasl_mechanism": "PLAIN",
+}
+LOGIN_STARTS = b"\0\0" + b"\0\0\0\1\0\5PLAIN"
+
+
+def answering(*bodies):
+    """A broker that answers one request after the other, and hangs up."""
+
+    def answer(connection):
+        with connection:
+            for body in bodies:
+                size, _, _, correlation = struct.unpack(">ihhi", connection.recv(12))
+                connection.recv(size - 8)
+                connection.sendall(struct.pack(">ii", 4 + len(body), correlation) + body)
+
+    return answer
+
+
+def test_a_refused_login_is_told_at_once_in_the_brokers_words_and_without_the_password():
+    refused = b"\0\x3a" + b"\0\x0cno such user" + b"\0\0\0\0"
+    with server(answering(LOGIN_STARTS, refused)) as address:
+        began = time.monotonic()
+        message = refusal(brokers=address, connect_timeout=600.0, **ALICE)
+    assert time.monotonic() - began < 60
+    assert message == (
+        f"Kafka at {address} did not let user 'alice' in (EVENTWIRE_SASL_USER,"
+        " EVENTWIRE_SASL_PASSWORD, EVENTWIRE_SASL_MECHANISM is PLAIN): no such user"
+    )
+
+
+def test_a_mechanism_that_the_broker_does_not_take_is_told_with_those_that_it_takes():
+    with server(answering(b"\0\x21" + b"\0\0\0\1\0\6GSSAPI")) as address:
+        message = refusal(brokers=address, connect_timeout=600.0, **ALICE)
+    assert message.endswith("EVENTWIRE_SASL_MECHANISM is PLAIN): it takes GSSAPI")
+
+
+@pytest.mark.parametrize(
+    "bodies",
+    [
+        [],
+        [b""],
+        [b"\0\x22"],
+        [LOGIN_STARTS],
+        [LOGIN_STARTS, b"\0\0\xff\xff\x7f\0\0\0"],
+        [LOGIN_STARTS, b"\0\x3a\x7f\xffno"],
+    ],
+)
+def test_what_answers_a_login_as_kafka_does_not_is_not_said_to_refuse_it(bodies):
+    with server(answering(*bodies)) as address:
+        message = refusal(brokers=address, connect_timeout=600.0, **ALICE)
+    assert "does not answer as Kafka does with EVENTWIRE_SECURITY_PROTOCOL SASL_PLAINT" in message
 
 
 def test_brokers_that_do_not_answer_a_login_are_not_said_to_refuse_it():
     kept = []
     with server(kept.append) as address:
-        message = refusal(
-            brokers=address,
-            connect_timeout=1.0,
-            security_protocol="SASL_PLAINTEXT",
-            sasl_user="alice",
-            sasl_password=Secret("hush"),
-        )
+        message = refusal(brokers=address, connect_timeout=1.0, **ALICE)
     assert "does not answer as Kafka does with EVENTWIRE_SECURITY_PROTOCOL SASL_PLAINT" in message
     for connection in kept:
         connection.close()

@@ -1,29 +1,20 @@
 """Faults of Apache Kafka, each in its short form: `make soak` has the long ones."""
 
-import resource
 from collections.abc import Callable
 
 import fault_stories as stories
 import pytest
-from conftest import RUN, WorkerProcess
+from conftest import WorkerProcess
 from faults import Trial
 from kafka_cluster import Broker, Cluster
 
 NewWorker = Callable[..., WorkerProcess]
 Record = Callable[[str, object], None]
 
-SOONER = {"broker.session.timeout.ms": "4000", "broker.heartbeat.interval.ms": "500"}
-"""Until a broker that died is missed, and may come back: nine seconds else."""
-
 
 @pytest.fixture(scope="module")
 def cluster(new_kafka: Callable[..., Cluster]) -> Cluster:
-    return new_kafka(properties=SOONER)
-
-
-def sooner(name: str) -> str:
-    """A worker that takes two seconds where the app says so by that name."""
-    return f"from eventwire.streams import app; app.{name} = 2.0; {RUN}"
+    return new_kafka(properties=stories.SOONER)
 
 
 def test_a_broker_that_restarts_costs_no_article_and_no_worker(
@@ -51,7 +42,7 @@ def test_partitions_that_are_added_are_read_and_cost_no_article(
 ) -> None:
     trial = Trial(cluster, "added", record_property)
     with trial.fed():
-        worker = stories.start(trial, new_worker, program=sooner("METADATA_SECONDS"))
+        worker = stories.start(trial, new_worker, program=stories.sooner("METADATA_SECONDS"))
         stories.add_partitions(trial, 4)
         stories.until_given(worker, 1, "[0, 1, 2, 3]")
         stories.work_on(trial, worker)
@@ -60,32 +51,30 @@ def test_partitions_that_are_added_are_read_and_cost_no_article(
     assert trial.count("two partitions become four").wrong == 0
 
 
-def test_a_disk_that_takes_no_more_ends_the_worker_and_costs_no_article(
+def test_a_topic_that_takes_no_record_ends_the_worker_and_costs_no_article(
+    cluster: Cluster, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(cluster, "refused", record_property)
+    with trial.fed():
+        last = stories.refuse_writes(trial, new_worker)
+    trial.finish(last)
+    assert trial.count("writes to the events topic are refused").wrong == 0
+
+
+def test_a_full_disk_of_which_the_broker_dies_costs_no_article_and_no_worker(
     cluster: Cluster, new_worker: NewWorker, record_property: Record
 ) -> None:
     trial = Trial(cluster, "full", record_property)
-    [broker] = cluster.brokers
     with trial.fed():
-        worker = stories.start(
-            trial,
-            new_worker,
-            program=sooner("REQUEST_SECONDS"),
-            EVENTWIRE_PUBLISH_TIMEOUT="3",
-        )
-        stories.work_on(trial, worker)
-        resource.prlimit(broker.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        assert worker.wait(120) == 1
-        broker.kill()
-        cluster.heal()
-        last = stories.start(trial, new_worker)
-    trial.finish(last)
+        worker = stories.fill_disk(trial, new_worker, cluster)
+    trial.finish(worker)
     assert trial.count("a full disk").wrong == 0
 
 
 def test_one_of_three_brokers_that_is_lost_costs_no_article_and_no_worker(
     new_kafka: Callable[..., Cluster], new_worker: NewWorker, record_property: Record
 ) -> None:
-    three = new_kafka(3, properties=SOONER)
+    three = new_kafka(3, properties=stories.SOONER)
     trial = Trial(three, "three", record_property)
     with trial.fed():
         pair = stories.lose_one_of_three(trial, new_worker, three, 1)

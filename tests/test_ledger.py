@@ -149,6 +149,12 @@ class Topic:
         self.silent = False
         self.after_reading: Any = None
         self.pause = 0.0
+        self.away: str | None = None
+        self.asked = 0
+
+    async def ask(self) -> str | None:
+        self.asked += 1
+        return self.away
 
     def write(self, record: LedgerRecord) -> None:
         self.logs[record.partition].append(
@@ -159,7 +165,7 @@ class Topic:
         def new_consumer() -> Any:
             return _Consumer(self)
 
-        return Ledger("codings", Memory(limit), new_consumer, timeout=timeout)
+        return Ledger("codings", Memory(limit), new_consumer, timeout=timeout, ask=self.ask)
 
 
 class _Message:
@@ -317,7 +323,32 @@ async def test_brokers_that_are_away_are_asked_again(monkeypatch: pytest.MonkeyP
     assert ledger.known(0, "a")
 
 
-async def test_brokers_that_stay_away_end_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("silent", [True, False])
+async def test_while_no_broker_answers_it_waits_on_without_a_word(
+    silent: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    topic = Topic()
+    topic.write(entry("a"))
+    topic.away = "Connection refused"
+    topic.silent, topic.failures = silent, 0 if silent else 1_000_000
+    ledger = topic.ledger(timeout=0.05)
+    ledger.assign({0})
+    waiting = asyncio.create_task(ledger.ready(0))
+    async with asyncio.timeout(60):
+        while topic.asked < 5:
+            await asyncio.sleep(0.01)
+    assert not waiting.done()
+    assert caplog.messages == []
+    topic.away, topic.silent, topic.failures = None, False, 0
+    async with asyncio.timeout(60):
+        await waiting
+    assert ledger.known(0, "a")
+
+
+async def test_brokers_that_answer_and_fail_to_be_read_end_the_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(module, "RETRY_SECONDS", 0.01)
     topic = Topic()
     topic.failures = 1_000_000

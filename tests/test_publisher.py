@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import Awaitable
 from typing import Any
 
@@ -7,6 +8,7 @@ from aiokafka.errors import (
     KafkaConnectionError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
+    NotEnoughReplicasError,
     TopicAuthorizationFailedError,
 )
 from faust.exceptions import ProducerSendError
@@ -73,10 +75,38 @@ async def test_only_records_that_failed_are_sent_again() -> None:
     assert [taken.topic for taken in broker.taken] == ["a", "b"]
 
 
-async def test_brokers_that_stay_away_end_it_after_the_timeout() -> None:
-    broker = Broker({"a": [KafkaConnectionError("gone") for _ in range(1_000)]})
-    with pytest.raises(PublishError, match=r"^a: 1 records not written within 0\.02 s .*: Kafka"):
+async def test_brokers_that_answer_and_do_not_take_it_end_it_after_the_timeout() -> None:
+    broker = Broker({"a": [NotEnoughReplicasError() for _ in range(1_000)]})
+    with pytest.raises(PublishError, match=r"^a: 1 records not written within 0\.02 s .*: NotEn"):
         await to(broker, timeout=0.02).publish([record("a")])
+
+
+async def test_while_no_broker_answers_it_goes_on_trying_without_a_word_and_for_as_long(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = Broker({"a": [KafkaConnectionError("gone") for _ in range(8)]})
+
+    async def ask() -> str | None:
+        return "Connection refused" if not broker.taken else None
+
+    publisher = Publisher(broker.send, max_bytes=9_999, timeout=0.001, ask=ask)
+    await publisher.publish([record("a")])
+    assert [taken.topic for taken in broker.taken] == ["a"]
+    assert caplog.messages == []
+
+
+async def test_the_timeout_runs_anew_from_when_a_broker_answers_again() -> None:
+    broker = Broker({"a": [NotEnoughReplicasError() for _ in range(1_000)]})
+    answers = ["no answer"] * 5
+    asked: list[float] = []
+
+    async def ask() -> str | None:
+        asked.append(time.monotonic())
+        return answers.pop() if answers else None
+
+    with pytest.raises(PublishError, match=r"not written within 0\.2 s"):
+        await Publisher(broker.send, max_bytes=9_999, timeout=0.2, ask=ask).publish([record("a")])
+    assert asked[-1] - asked[5] >= 0.2
 
 
 async def test_every_attempt_is_checked_and_nothing_is_sent_where_the_check_says_no() -> None:

@@ -92,6 +92,9 @@ def test_a_worker_that_logs_everything_does_not_log_its_password(
     worker.wait_until_ready(90)
     assert room.ledger_of(room.send_article("a", "They met."), 60).outcome == "coded"
     room.close()
+    environment = Path(f"/proc/{worker.coder_pid()}/environ").read_bytes().split(b"\0")
+    assert any(variable.startswith(b"PYTHONPATH=") for variable in environment)
+    assert [variable for variable in environment if variable.startswith(b"EVENTWIRE_")] == []
     said = worker.logged + worker.get("/metrics")[1] + worker.get("/health/ready")[1]
     for process in (worker.process.pid, worker.coder_pid()):
         said += Path(f"/proc/{process}/cmdline").read_text()
@@ -105,7 +108,6 @@ def test_a_login_that_fails_is_told_without_the_password(
     command: str, mechanism: str, guarded: Cluster
 ) -> None:
     variables = login(guarded, mechanism, WRONG) | {
-        "EVENTWIRE_CONNECT_TIMEOUT": "5",
         "EVENTWIRE_CODER": "fakes.fake_coder:load",
         "EVENTWIRE_HTTP_PORT": "0" if command == "worker" else "9464",
     }
