@@ -36,6 +36,9 @@ from eventwire.streams.settings import Settings
 
 TESTS = Path(__file__).parent
 
+PYTHONPATH = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+"""For processes that tests start: the fakes, and whatever these tests themselves import."""
+
 # What a shell starts in the background ignores Ctrl-C, and what `nohup` starts the end of its
 # terminal; so then would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -320,7 +323,7 @@ class WorkerProcess:
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("EVENTWIRE_")
         } | {
-            "PYTHONPATH": str(TESTS),
+            "PYTHONPATH": PYTHONPATH,
             "EVENTWIRE_BROKERS": settings.brokers,
             "EVENTWIRE_TOPIC_PREFIX": settings.topic_prefix,
             "EVENTWIRE_GROUP": settings.group,
@@ -440,8 +443,14 @@ def room_settings(broker: AnyBroker, name: str, **others: Any) -> Settings:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What the fault tests have counted: see faults.py."""
     reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    lines = [text for r in reports for name, text in r.user_properties if name == "counted"]
-    if lines:
+    reports.sort(key=lambda report: report.start)
+    counts = [count for r in reports for name, count in r.user_properties if name == "counted"]
+    if counts:
+        from faults import TABLE_HEAD
+
         terminalreporter.section("counted")
-        for line in lines:
-            terminalreporter.write_line(str(line))
+        terminalreporter.write_line(TABLE_HEAD)
+        for count in counts:
+            terminalreporter.write_line(count.row())
+        for count in filter(None, (count.faults() for count in counts)):
+            terminalreporter.write_line(count)

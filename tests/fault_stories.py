@@ -1,9 +1,13 @@
 """What is done to workers while articles come: in short in test_faults.py, at length by soak."""
 
+import os
+import re
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 from conftest import RUN, HasSettings, WorkerProcess
@@ -227,6 +231,74 @@ def poison(trial: Trial, new_worker: NewWorker, times: int) -> WorkerProcess:
         trial.send([article(f"poison-{turn}", "They met. KILL")])
     work_on(trial, worker)
     return worker
+
+
+def pause_consumers(trial: Trial, new_worker: NewWorker, times: int) -> list[WorkerProcess]:
+    """The coder of one worker, and then of the other, stands still for longer than the worker may
+    go without reading (max.poll.interval, here two seconds)."""
+    pair = [start(trial, new_worker, program=sooner("MAX_POLL_SECONDS")) for _ in range(2)]
+    for turn in range(times):
+        paused, other = pair[turn % 2], pair[1 - turn % 2]
+        work_on(trial, *pair)
+        given = other.logged.count("given partitions")
+        coder = paused.coder_pid()
+        os.kill(coder, signal.SIGSTOP)
+        try:
+            until_given(other, given, "[0, 1]")
+            work_on(trial, other)
+            given = paused.logged.count("given partitions")
+        finally:
+            os.kill(coder, signal.SIGCONT)
+        until_given(paused, given)
+    work_on(trial, *pair)
+    return pair
+
+
+FLOOD_REST = "It rained on the hills and in the town. " * 60
+"""2.4 KB, and no work for the fake coder."""
+FLOOD_LEDGER = 5_000
+"""Entries: full long before the flood is over, so that it adds nothing more."""
+FLOOD_GROWTH_MIB = 32
+
+
+def flood(trial: Trial, new_worker: NewWorker, count: int) -> WorkerProcess:
+    """All come at once: the worker is behind by as many, and grows no more."""
+    worker = start(trial, new_worker, EVENTWIRE_LEDGER_ENTRIES=str(FLOOD_LEDGER))
+    coder = worker.coder_pid()
+    sender = threading.Thread(
+        target=lambda: trial.send(trial.articles(count, FLOOD_REST)), daemon=True
+    )
+    sender.start()
+    done, lags, sizes, settled = 0, [0.0], [], 0
+    while sender.is_alive() or done < count:
+        assert worker.process.poll() is None, worker.logged
+        done = trial.finished()
+        lags.append(lag(worker))
+        sizes.append((resident(worker.process.pid), resident(coder)))
+        if done < count / 5:
+            settled = len(sizes)
+        time.sleep(0.5)
+    entries = worker.metric("eventwire_ledger_entries")
+    told = []
+    for name, each in zip(("worker", "coder's process"), zip(*sizes, strict=True), strict=True):
+        first, last = each[settled:][0], max(each[settled:])
+        told.append(f"{name} {first:.0f} MiB after a fifth of them, then at most {last:.0f}")
+        assert last - first < FLOOD_GROWTH_MIB, f"{name}: {each}"
+    trial.note(f"{'; '.join(told)}; at most {max(lags):,.0f} waited; ledger of {entries:,.0f}")
+    assert max(lags) > count / 4, "it was never far behind"
+    return worker
+
+
+def lag(worker: WorkerProcess) -> float:
+    """Of all its partitions, as it tells itself."""
+    found = re.findall(r"^eventwire_lag_messages\{.*\} (\S+)$", worker.get("/metrics")[1], re.M)
+    return sum(map(float, found))
+
+
+def resident(pid: int) -> float:
+    """Memory of a process, in MiB."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 2**20
 
 
 def add_partitions(trial: Trial, total: int) -> None:

@@ -10,7 +10,8 @@
 
 A reader counts that sees what is committed (read_committed) and keys it by event_id. What it should
 find is what the same articles give where nothing breaks: the fake coder's own answer, taken in the
-test's process. The counts of all tests stand at the end of pytest's output, "counted".
+test's process. The counts of all tests stand at the end of pytest's output, "counted", as the table
+of docs/delivery.md.
 """
 
 import contextlib
@@ -26,6 +27,7 @@ import msgspec
 from conftest import AnyBroker, WorkerProcess, room_settings
 from fakes.fake_coder import FakeCoder
 from kafka.errors import KafkaError
+from kafka_cluster import Cluster, Embedded
 
 from eventwire.models.records import Article, Coding
 from eventwire.streams import clients, topics
@@ -37,6 +39,9 @@ from eventwire.streams.topics import Topic
 
 QUICK = {"EVENTWIRE_BATCH_SECONDS": "0.2"}
 """For a worker: many small batches, so that whatever strikes finds one half done."""
+
+REST = "WORK. " + "It rained. " * 12
+"""Of an article, after what happens in it: the fake coder takes five milliseconds for WORK."""
 
 FAKE = "fakes.fake_coder:load"
 
@@ -51,6 +56,8 @@ class Count:
     """What a reader found; `wrong` is what no fault may cause, the rest is for the record."""
 
     what: str
+    on: str = ""
+    """Which broker."""
     articles: int = 0
     events: int = 0
     """That the articles give where nothing breaks, and so that should stand."""
@@ -73,24 +80,39 @@ class Count:
     buried_again: int = 0
     """Dead letters beyond the first of each message."""
     outcomes: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> int:
         amiss = (self.lost, self.strange, self.changed, self.unrecorded, self.misrecorded)
         return sum(map(len, (*amiss, self.buried)))
 
-    def __str__(self) -> str:
-        by_outcome = ", ".join(f"{n} {name}" for name, n in sorted(self.outcomes.items()))
-        line = (
-            f"{self.what}: {self.articles} articles, {self.events} events;"
-            f" {len(self.lost)} lost, {len(self.strange) + len(self.changed)} doubled or changed;"
-            f" on the wire {self.repeated} events, {self.recorded_again} ledger records and"
-            f" {self.buried_again} dead letters again; ledger: {by_outcome}"
+    def row(self) -> str:
+        """Of the table under `TABLE_HEAD`."""
+        cells = (
+            "; ".join([self.what, *self.notes]),
+            self.on,
+            f"{self.articles:,}",
+            f"{self.events:,}",
+            f"{len(self.lost)}",
+            f"{len(self.strange) + len(self.changed)}",
+            f"{self.repeated:,}",
+            f"{self.recorded_again:,}",
         )
-        for name in ("lost", "strange", "changed", "unrecorded", "misrecorded", "buried"):
-            if found := getattr(self, name):
-                line += f"; {name}: {len(found)}, {found[:3]}"
-        return line
+        return f"| {' | '.join(cells)} |"
+
+    def faults(self) -> str:
+        """What is wrong, in one line; empty where nothing is."""
+        names = ("lost", "strange", "changed", "unrecorded", "misrecorded", "buried")
+        told = [
+            f"{name}: {len(found)}, {found[:3]}" for name in names if (found := getattr(self, name))
+        ]
+        return f"{self.what}: {'; '.join(told)}" if told else ""
+
+
+TABLE_HEAD = """\
+| what breaks | on | articles | events | lost | doubled, changed | events again | ledger again |
+|---|---|---:|---:|---:|---:|---:|---:|"""
 
 
 class Trial:
@@ -104,6 +126,7 @@ class Trial:
         **settings: Any,
     ) -> None:
         self.settings = room_settings(broker, name, **settings)
+        self._on = _named(broker)
         self.topics = topics.topics(self.settings)
         self._record_property = record_property
         self._articles: dict[str, Article] = {}
@@ -114,9 +137,9 @@ class Trial:
 
     # ------------------------------------------------------------------------------- sending
 
-    def articles(self, count: int) -> list[Article]:
-        """New ones, of which some have no event, some one and some two."""
-        return [article(f"a{next(self._numbers)}", text) for text in _texts(count)]
+    def articles(self, count: int, rest: str = REST) -> list[Article]:
+        """New ones, of which some have no event, some one and some two, and all the same rest."""
+        return [article(f"a{next(self._numbers)}", text, rest) for text in _texts(count)]
 
     def send(self, articles: Iterable[Article], partition: int | None = None) -> None:
         """Returns when the broker has them; tries again until it has."""
@@ -247,7 +270,13 @@ class Trial:
             for event in coding.events
             if event.confidence >= self.settings.min_confidence
         }
-        count = Count(what, articles=len(self._articles), events=len(expected))
+        count = Count(
+            what,
+            self._on,
+            articles=len(self._articles),
+            events=len(expected),
+            notes=self._notes,
+        )
         values = {name: msgspec.json.encode(event) for name, event in expected.items()}
         standing, count.repeated = self._standing(self.topics.events)
         _compare(count, values, standing)
@@ -259,7 +288,7 @@ class Trial:
             )
         self._look_at_the_ledger(count, expected)
         self._look_at_dead_letters(count, buried)
-        self._record_property("counted", "; ".join([str(count), *self._notes]))
+        self._record_property("counted", count)
         return count
 
     def _codings(self, articles: list[Article]) -> list[Coding]:
@@ -336,8 +365,15 @@ def _timeless(event: bytes) -> dict[str, Any]:
     return decoded | {"detected_at": None}
 
 
-def article(article_id: str, text: str) -> Article:
-    return Article(id=article_id, text=f"{text}. WORK. " + "It rained. " * 12)
+def _named(broker: AnyBroker) -> str:
+    if isinstance(broker, Embedded):
+        return "embedded"
+    count = len(broker.brokers) if isinstance(broker, Cluster) else 1
+    return "Kafka" if count == 1 else f"Kafka, {count} brokers"
+
+
+def article(article_id: str, text: str, rest: str = REST) -> Article:
+    return Article(id=article_id, text=f"{text}. {rest}")
 
 
 def _texts(count: int) -> Iterator[str]:

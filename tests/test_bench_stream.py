@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from conftest import PYTHONPATH
 
 from eventwire.models.records import Article
 from eventwire.streams import bench, bench_lane, cores
@@ -28,7 +29,7 @@ FAKE = Settings(coder="fakes.fake_coder:load")
 @pytest.fixture(autouse=True)
 def fakes_are_found_by_children(monkeypatch, embedded_broker):
     """Also skips where there is no embedded broker."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
 
 
 def measured(settings=FAKE, sample=SAMPLE, **others):

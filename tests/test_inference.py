@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from conftest import PYTHONPATH
 
 from eventwire.models.records import Article, Coding, Stats
 from eventwire.streams.inference import (
@@ -24,7 +25,7 @@ NewCoder = Callable[..., CoderProcess]
 
 @pytest.fixture
 async def new_coder(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[NewCoder]:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     coders = []
 
     def new(function: str = "load", *, timeout: float = 10.0, **options: object) -> CoderProcess:
@@ -182,7 +183,7 @@ def test_the_coder_dies_when_its_parent_is_killed() -> None:
         "    await coder.code([Article(id='a', text='FREEZE')], 1)\n"
         "asyncio.run(main())\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    environment = {**os.environ, "PYTHONPATH": PYTHONPATH}
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, env=environment
     ) as parent:

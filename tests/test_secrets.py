@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import TESTS, Room, WorkerProcess, room_settings
+from conftest import PYTHONPATH, Room, WorkerProcess, room_settings
 from kafka_cluster import Cluster
 
 NewWorker = Callable[..., WorkerProcess]
@@ -54,7 +54,7 @@ def run(*arguments: str, **variables: str) -> str:
     clean = {k: v for k, v in os.environ.items() if not k.startswith("EVENTWIRE_")}
     done = subprocess.run(
         [sys.executable, "-m", "eventwire.streams.cli", *arguments],
-        env=clean | {"PYTHONPATH": str(TESTS)} | variables,
+        env=clean | {"PYTHONPATH": PYTHONPATH} | variables,
         capture_output=True,
         encoding="utf-8",
         errors="replace",
