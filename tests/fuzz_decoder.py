@@ -27,7 +27,7 @@ KEPT_BYTES = 8_192
 SLOW_SECONDS = 1.0
 MESSAGE_CHARACTERS = 1_000
 
-NAMES_AND_NUMBERS = re.compile(r"('.*'|[0-9a-f]*[0-9][0-9a-f]*)(, #)*")
+NUMBERS = re.compile(r"\b(0x)?[0-9a-f]*[0-9][0-9a-f,]*\b|0x[a-f]+")
 
 PIECES = (
     *(b'"', b"\\", b"{", b"}", b"[", b"]", b":", b",", b"'", b"/*"),
@@ -58,7 +58,8 @@ def check(value: bytes, headers: Headers) -> str:
         )
         found.message.encode()
         said = found.message.removeprefix(WHERE)
-        return f"{found.reason}: {re.sub(NAMES_AND_NUMBERS, '#', said)[:80]}"
+        said = said.partition("object with")[0].partition(": line")[0]  # else every name is new
+        return f"{found.reason}{re.sub(NUMBERS, '#', said)}"
     assert isinstance(found, Article)
     assert found.text.strip()
     assert 0 < len(found.id.strip()) <= len(found.id) <= MAX_ID_CHARACTERS
