@@ -1,6 +1,7 @@
 # make demo   install if needed, then watch the events of a few articles arrive on a Kafka topic
 # make test   lint, types and all tests
-# make soak   every article of ../shared/feeds through the coder, and every fault at length: hours
+# make soak   every article of ../shared/feeds through the coder, a million inputs to the decoder,
+#             and every fault at length
 # make lint   lint and types only
 # make schemas  write docs/schemas anew from the record types
 # make metrics  write docs/metrics.md anew from what is counted
@@ -30,7 +31,7 @@ test: lint
 	@$(BIN)/python -m pytest
 
 soak: .venv/installed .venv/tools
-	@$(BIN)/python -m pytest -m soak tests/test_offsets.py tests/test_faults*.py
+	@$(BIN)/python -m pytest -m soak tests/test_offsets.py tests/test_fuzz_decoder.py tests/test_faults*.py
 
 lint: .venv/installed .venv/tools
 	@$(BIN)/ruff check

@@ -1,4 +1,4 @@
-"""Four holes of faust-streaming closed, as subclasses that `streams.app.App` uses.
+"""Five holes of faust-streaming closed, as subclasses that `streams.app.App` uses.
 
 Nothing is patched: other Faust apps in the process are not touched. The holes were reproduced on
 faust-streaming 0.15.3 with this project's worker, on Apache Kafka and on the embedded broker.
@@ -13,6 +13,8 @@ faust-streaming 0.15.3 with this project's worker, on Apache Kafka and on the em
    about 200 articles of 200 a second come again.
 4. `Consumer.commit` does nothing where another commit is under way, which may have begun before the
    last messages were acknowledged: at the end of a rebalance or of the worker these come again.
+5. A consumer that has not read for max.poll.interval leaves the group, and aiokafka joins again
+   when it reads. Faust reads only once it has joined: it waits for ever.
 
 The second is closed by remembering which offsets were fetched, in their order, and committing up
 to the first that is not acknowledged. Gaps then cost nothing, and a message that Faust drops
@@ -39,6 +41,9 @@ from faust.transport.consumer import ConsumerThread
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
+
+from eventwire.streams.batches import BatchTooLarge
+from eventwire.streams.clients import BrokerError
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +96,14 @@ class Consumer(driver.Consumer):
         return not self.lost
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        records = await super()._getmany(active_partitions, timeout)
+        try:
+            records = await super()._getmany(active_partitions, timeout)
+        except BatchTooLarge as error:
+            places = ", ".join(f"{tp.topic}[{tp.partition}]" for tp in sorted(self.assignment()))
+            raise BrokerError(
+                f"{places}: {error}; `kafka-consumer-groups --describe` shows where the group"
+                " stands, and with --reset-offsets it goes on behind that batch"
+            ) from error
         for partition, fetched in records.items():
             self._fetched[partition].extend((record.offset, record.timestamp) for record in fetched)
             self._first.setdefault(partition, fetched[0].offset)
@@ -159,6 +171,10 @@ class Consumer(driver.Consumer):
             self.app.flow_control.clear()
             await self.wait_empty()  # it commits
         await super().on_partitions_revoked(revoked)
+        # Who left for not having read too long (max.poll.interval) joins again once it reads. But
+        # Faust reads only in the group, and would wait for ever: so this counts as reading.
+        with cast(_ConsumerThread, self._thread).subscription.fetch_context():
+            pass
 
     # Who moves the position back makes the broker send again what is not acknowledged.
 
@@ -184,6 +200,10 @@ class Consumer(driver.Consumer):
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    @property
+    def subscription(self) -> Any:
+        return self._ensure_consumer()._subscription
+
     async def is_member(self) -> bool:
         return bool(await self.call_thread(self._is_member))
 

@@ -51,6 +51,16 @@ def test_partitions_that_are_added_are_read_and_cost_no_article(
     assert trial.count("two partitions become four").wrong == 0
 
 
+def test_a_consumer_that_pauses_for_longer_than_it_may_costs_no_article(
+    cluster: Cluster, new_worker: NewWorker, record_property: Record
+) -> None:
+    trial = Trial(cluster, "paused", record_property)
+    with trial.fed():
+        pair = stories.pause_consumers(trial, new_worker, 1)
+    trial.finish(*pair)
+    assert trial.count("one of two pauses beyond max.poll.interval").wrong == 0
+
+
 def test_a_topic_that_takes_no_record_ends_the_worker_and_costs_no_article(
     cluster: Cluster, new_worker: NewWorker, record_property: Record
 ) -> None:

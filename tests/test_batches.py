@@ -1,0 +1,68 @@
+import tracemalloc
+from collections.abc import Callable
+
+import cramjam
+import pytest
+from aiokafka import codec
+from conftest import RUN, Room, WorkerProcess
+
+from eventwire.streams import batches
+from eventwire.streams.batches import BatchTooLarge
+
+LIMIT = 3_000_000
+CODECS = [
+    (codec.gzip_encode, batches.gzip),
+    (codec.snappy_encode, batches.snappy),
+    (lambda data: codec.snappy_encode(data, xerial_compatible=False), batches.snappy),
+    (codec.lz4_encode, batches.lz4),
+    (codec.zstd_encode, batches.zstd),
+]
+Encode = Callable[[bytes], bytes]
+Decode = Callable[[bytes, int], bytes]
+
+
+@pytest.mark.parametrize(("encode", "decode"), CODECS)
+@pytest.mark.parametrize(
+    "data", [b"", b"a", b"They met. " * 1000, b"\0" * LIMIT, bytes(range(256))]
+)
+def test_what_fits_the_limit_is_unpacked_as_it_was(
+    encode: Encode, decode: Decode, data: bytes
+) -> None:
+    assert decode(bytes(encode(data)), LIMIT) == data
+
+
+@pytest.mark.parametrize(("encode", "decode"), CODECS)
+@pytest.mark.parametrize("size", [LIMIT + 1, 100_000_000])
+def test_what_is_larger_is_refused_and_never_held(
+    encode: Encode, decode: Decode, size: int
+) -> None:
+    bomb = bytes(encode(bytes(size)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(BatchTooLarge, match="a compressed batch holds more than 3,000,000 byt"):
+            decode(bomb, LIMIT)
+        assert tracemalloc.get_traced_memory()[1] < 3 * LIMIT + 4 * len(bomb)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("decode", [batches.lz4, batches.zstd, batches.snappy])
+def test_what_is_not_compressed_is_an_error_of_its_own(decode: Decode) -> None:
+    with pytest.raises(cramjam.DecompressionError):
+        decode(b"\xffno compression at all", LIMIT)
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+def test_a_worker_ends_in_one_line_before_a_batch_fills_its_memory(
+    compression: str, new_room: Callable[..., Room], new_worker: Callable[..., WorkerProcess]
+) -> None:
+    room = new_room(f"bomb-{compression}", partitions=1)
+    program = f"from eventwire.streams import batches; batches.LEAST_LIMIT = 100; {RUN}"
+    worker = new_worker(room, program=program)
+    worker.wait_for_log("given partitions", 60)
+    room.ledger_of(room.send_article("a", "They met."), 60)
+    room.send(bytes(2 * 1_048_576 + 1), compression=compression)
+    assert worker.wait(60) == 1
+    last = worker.logged.splitlines()[-1]
+    assert f"{room.topics.articles.name}[0]: a compressed batch holds more than 2,097,152" in last
+    assert "Traceback" not in worker.logged
