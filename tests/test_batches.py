@@ -1,9 +1,13 @@
+import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import cramjam
 import pytest
 from aiokafka import codec
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from aiokafka.record.legacy_records import LegacyRecordBatch
 from conftest import RUN, Room, WorkerProcess
 
 from eventwire.streams import batches
@@ -52,16 +56,47 @@ def test_what_is_not_compressed_is_an_error_of_its_own(decode: Decode) -> None:
         decode(b"\xffno compression at all", LIMIT)
 
 
-@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
-def test_a_worker_ends_in_one_line_before_a_batch_fills_its_memory(
-    compression: str, new_room: Callable[..., Room], new_worker: Callable[..., WorkerProcess]
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """Aiokafka is as it was after the test."""
+    modules = [sys.modules[k.__module__] for k in (DefaultRecordBatch, LegacyRecordBatch)]
+    before = [(m, n, getattr(m, n)) for m in modules for n in vars(m) if n.endswith("_decode")]
+    yield
+    for module, name, decode in before:
+        setattr(module, name, decode)
+
+
+@pytest.mark.usefixtures("restored")
+@pytest.mark.parametrize("compression", [1, 2, 3, 4], ids=["gzip", "snappy", "lz4", "zstd"])
+def test_aiokafka_unpacks_batches_up_to_the_limit(
+    compression: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    room = new_room(f"bomb-{compression}", partitions=1)
+    monkeypatch.setattr(batches, "LEAST_LIMIT", 0)
+    batches.bound(LIMIT // 2)
+    [record] = batch(b"They met.", compression)
+    assert record.value == b"They met."
+    with pytest.raises(BatchTooLarge):
+        list(batch(bytes(LIMIT), compression))
+
+
+def batch(value: bytes, compression: int) -> Iterator[Any]:
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=compression, is_transactional=False,
+        producer_id=-1, producer_epoch=-1, base_sequence=-1, batch_size=2 * LIMIT,
+    )  # fmt: skip
+    builder.append(0, timestamp=1, key=None, value=value, headers=[])
+    return DefaultRecordBatch(bytes(builder.build()))
+
+
+def test_a_worker_ends_in_one_line_before_a_batch_fills_its_memory(
+    new_room: Callable[..., Room], new_worker: Callable[..., WorkerProcess]
+) -> None:
+    room = new_room("bomb", partitions=1)
     program = f"from eventwire.streams import batches; batches.LEAST_LIMIT = 100; {RUN}"
     worker = new_worker(room, program=program)
     worker.wait_for_log("given partitions", 60)
     room.ledger_of(room.send_article("a", "They met."), 60)
-    room.send(bytes(2 * 1_048_576 + 1), compression=compression)
+    room.send(bytes(2 * 1_048_576 + 1), compression="zstd")
     assert worker.wait(60) == 1
     last = worker.logged.splitlines()[-1]
     assert f"{room.topics.articles.name}[0]: a compressed batch holds more than 2,097,152" in last

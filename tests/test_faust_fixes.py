@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.consumer.subscription_state import SubscriptionState
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent, FlowControlQueue
@@ -57,6 +58,7 @@ class Thread:
     """Kafka's side of the consumer."""
 
     def __init__(self) -> None:
+        self.subscription = SubscriptionState()
         self.committed: int | None = None
         self.takes = True
         self.sought: list[int] = []
@@ -210,6 +212,20 @@ async def test_what_was_acknowledged_is_committed_before_a_rebalance_forgets_it(
     monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", forget)
     await consumer.on_partitions_revoked({ARTICLES})
     assert offsets == [7]
+
+
+async def test_who_has_not_read_for_too_long_counts_as_reading_and_may_join_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def nothing(self: Consumer, revoked: set[TP]) -> None: ...
+
+    monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", nothing)
+    consumer = Offline()
+    subscription = consumer._thread.subscription
+    subscription._last_fetch_ended -= 5_000
+    assert subscription.fetcher_idle_time >= 5_000  # and so aiokafka does not join
+    await consumer.on_partitions_revoked(set())
+    assert subscription.fetcher_idle_time < 60
 
 
 async def test_a_commit_that_comes_while_another_is_under_way_is_not_left_out() -> None:
