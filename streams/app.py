@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.exceptions import ConsumerNotStarted
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from faust.types import TP
@@ -281,6 +281,8 @@ def _ledger_consumer(app: App) -> AIOKafkaConsumer:
 
 
 async def _send(app: App, record: Record) -> Any:
+    if record.partition is not None:
+        await _know(app, record.topic, record.partition)
     headers = cast(list[tuple[str, bytes]], record.headers)  # null values go through as well
     return await app.producer.send(
         record.topic,
@@ -291,3 +293,14 @@ async def _send(app: App, record: Record) -> Any:
         None if record.timestamp_ms is None else (record.timestamp_ms + 0.5) / 1000,
         headers,
     )
+
+
+async def _know(app: App, topic: str, partition: int) -> None:
+    """Look again for a partition that the producer does not know: it was just added, and the
+    consumer saw it first. Raises a KafkaError that passes where it is not there."""
+    producer = app.producer._ensure_producer()  # type: ignore[attr-defined]
+    if partition in await producer.partitions_for(topic):
+        return
+    await producer.client.force_metadata_update()
+    if partition not in await producer.partitions_for(topic):
+        raise UnknownTopicOrPartitionError(f"{topic}[{partition}]")
