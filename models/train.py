@@ -19,7 +19,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from eventwire.models import network, predict, reference, scores, teach
+from eventwire.models import network, predict, reference, scores, teach, weights
 from eventwire.models.corpus import AnnotatedSentence, AnnotationError
 from eventwire.models.datasets import TrainingError, read_sentences, refuse_leakage, split
 from eventwire.models.examples import Batch, Example, collate, prepare, shuffled
@@ -59,6 +59,8 @@ class Recipe:
 TEACHER = Recipe(epochs=3, batch=32, rate=7e-5, head_rate=5e-4, checkpoint=200)
 TAUGHT = Recipe(epochs=3, batch=32, rate=3e-4)
 """Of the small network where a teacher's sentences outnumber the annotated ones."""
+FURTHER = Recipe(epochs=1, batch=32, rate=5e-5, head_rate=2e-4)
+"""Of a network that was trained before, on more sentences or better ones."""
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -67,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.reference_only:
         _write_reference(arguments, [])
         return
-    recipe = TEACHER if arguments.teacher else TAUGHT if arguments.taught else Recipe()
+    recipe = _recipe(arguments)
     for name in ("epochs", "seed"):
         if (value := getattr(arguments, name)) is not None:
             recipe = replace(recipe, **{name: value})
@@ -76,12 +78,20 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_leakage(sentences, held_out)
     if not any(sentence.events for sentence in sentences):
         raise AnnotationError(f"{', '.join(map(str, arguments.data))}: expected events to learn")
-    encoder = arguments.teacher or encoder_folder()
+    encoder = arguments.start or arguments.teacher or encoder_folder()
     taught = []
     if arguments.taught:
         taught = teach.read(arguments.taught, arguments.texts, WordReader(encoder))
     train(recipe, sentences, encoder, arguments.out, taught)
     _write_reference(arguments, sentences)
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
+    if arguments.start:
+        if arguments.start.resolve() == arguments.out.resolve():
+            raise TrainingError(f"{arguments.out}: expected another --out than --start")
+        return FURTHER
+    return TEACHER if arguments.teacher else TAUGHT if arguments.taught else Recipe()
 
 
 def _write_reference(arguments: argparse.Namespace, sentences: Sequence[AnnotatedSentence]) -> None:
@@ -128,8 +138,7 @@ def train(
     reader = WordReader(encoder)
     fitted, validation = split(sentences)
     examples = [prepare(s, reader, recipe.longest) for s in fitted] + list(taught)
-    config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
-    fit = _Fit(recipe, EventNetwork.from_encoder(encoder, config), examples, out / CHECKPOINT)
+    fit = _Fit(recipe, _network(encoder), examples, out / CHECKPOINT)
     done = fit.go_on()
     log.info("%d sentences fitted, %d for validation", len(examples), len(validation))
     for epoch in range(done // fit.an_epoch, recipe.epochs):
@@ -154,6 +163,14 @@ def train(
     _report(out, validation)
     _report_rounding(out, fit.kept(), validation)
     fit.checkpoint.unlink(missing_ok=True)
+
+
+def _network(folder: Path) -> EventNetwork:
+    """The one of a model folder, or a fresh one around an encoder. Raises WeightsError."""
+    if (folder / weights.MANIFEST).exists():
+        return EventNetwork.from_pretrained(folder)
+    config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
+    return EventNetwork.from_encoder(folder, config)
 
 
 class _Fit:

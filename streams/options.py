@@ -519,6 +519,12 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="train the large network, around the all-mpnet-base-v2 encoder in FOLDER",
     )
+    sub.add_argument(
+        "--start",
+        type=Path,
+        metavar="FOLDER",
+        help="go on from the model in FOLDER, gently, instead of from the encoder",
+    )
     sub.add_argument("--epochs", type=_count, metavar="N", help="default: those of the recipe")
     sub.add_argument(
         "--seed", type=_whole, metavar="N", help="of chance (default: that of the recipe)"

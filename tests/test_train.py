@@ -17,7 +17,7 @@ from eventwire.models.corpus import (
     AnnotationError,
     read_standoff,
 )
-from eventwire.models.datasets import LeakageError
+from eventwire.models.datasets import LeakageError, TrainingError
 from eventwire.models.examples import Batch, collate, prepare
 from eventwire.models.network import EventNetwork, NetworkConfig
 from eventwire.models.ontology import STATUSES, ontology
@@ -169,6 +169,17 @@ def test_training_learns_its_sentences_and_writes_a_folder_that_predicts(
     assert scored.actor.f1 > 0.9
     assert scored.target.f1 > 0.9
     assert json.loads((out / "recipe.json").read_text())["epochs"] == 30
+
+    further = tmp_path / "further"
+    train.train(replace(recipe, epochs=1, rate=1e-9, head_rate=1e-9), sentences, out, further)
+    scored = score(sentences, predict.load(further).predict([s.text for s in sentences]))
+    assert scored.type.f1 == 1.0  # after one epoch: it went on from the model
+
+
+def test_a_model_is_not_trained_further_in_its_own_folder(tmp_path: Path) -> None:
+    same = ["--start", str(tmp_path), "--out", str(tmp_path)]
+    with pytest.raises(TrainingError, match="expected another --out than --start"):
+        train.run(parser().parse_args(["train", *same]))
 
 
 def test_training_ends_with_a_reference_for_drift_which_can_be_made_anew_of_other_news(
