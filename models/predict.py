@@ -184,7 +184,12 @@ class Predictor:
         reading = self.reading(vectors, word_mask, triggers)
         inside = (reading.inside > 0).cpu().transpose(1, 2).tolist()
         begin = (reading.begin > 0).cpu().transpose(1, 2).tolist()
-        status = (reading.status.float().cpu() + self._status_bias()).argmax(-1).tolist()
+        scores = reading.status.float().cpu() + self._status_bias()
+        for row, trigger in enumerate(triggers):
+            spans, text = batch[trigger.window].spans, texts[trigger.window]
+            if trigger.words[0] and text[slice(*spans[trigger.words[0] - 1])] in _OPEN:
+                scores[row, self.statuses.index("planned")] = -torch.inf
+        status = scores.argmax(-1).tolist()
         events = []
         for row, trigger in enumerate(triggers):
             spans, text = batch[trigger.window].spans, texts[trigger.window]
@@ -216,8 +221,13 @@ def _spans(
     spans: list[tuple[int, int]],
     glued: list[bool],
 ) -> list[tuple[int, int]]:
-    """Runs of words inside, cut where a new span begins and the words are not glued, as offsets."""
+    """Runs of words inside, as offsets; cut where a new span begins behind a loose word and the
+    words are not glued. Annotators never have two spans of a role side by side."""
     within = inside[: len(spans)]
+    glued = list(glued)
+    for word in range(1, len(within) - 1):
+        if within[word - 1] and within[word + 1] and text[slice(*spans[word])].lower() in _JOINING:
+            glued[word] = glued[word + 1] = True
     for word in range(len(within) - 1, 0, -1):
         within[word - 1] |= glued[word] and within[word]
     for word in range(1, len(within)):
@@ -226,7 +236,8 @@ def _spans(
     for word, span in enumerate(spans):
         if not within[word]:
             continue
-        if word and within[word - 1] and (glued[word] or not begin[word]):
+        cut = begin[word] and _is_loose(text[slice(*spans[word - 1])].lower(), -1)
+        if word and within[word - 1] and (glued[word] or not cut):
             runs[-1].append(span)
         else:
             runs.append([span])
@@ -247,6 +258,12 @@ def _glued(text: str, spans: list[tuple[int, int]]) -> list[bool]:
     return [any(start < at < end for start, end in glue) for at, _ in spans]
 
 
+_OPEN = frozenset({"may", "might"})
+"""Before a trigger: annotators call 1 in 43 such events planned."""
+
+_JOINING = frozenset({"in", "of"})
+"""Between two words of a role: a bank in Madrid is one place, in all of a thousand annotations."""
+
 _LOOSE = frozenset(
     {"the", "a", "an", "and", "or", "but", "of", "to", "in", "on", "at", "by", "for", "with"}
     | {"from", "as", "that"}
@@ -258,13 +275,18 @@ def _trimmed(text: str, run: list[tuple[int, int]]) -> tuple[int, int] | None:
     """The run without loose words and punctuation at its ends, which border words leave behind."""
     words = [text[start:end].lower() for start, end in run]
     first, last = 0, len(run)
-    while first < last and (words[first] in _LOOSE or not words[first][0].isalnum()):
+    while first < last and _is_loose(words[first], 0):
         first += 1
-    while first < last and (words[last - 1] in _LOOSE or not words[last - 1][-1].isalnum()):
+    while first < last and _is_loose(words[last - 1], -1):
         if words[last - 1] == "." and len(words[last - 2]) == 1:
             break  # U.S.
         last -= 1
     return (run[first][0], run[last - 1][1]) if first < last else None
+
+
+def _is_loose(word: str, end: int) -> bool:
+    """Whether a lower-case word may not stand at this end (0 or -1) of an argument."""
+    return word in _LOOSE or not word[end].isalnum()
 
 
 def _margin(trigger: FoundTrigger, words: Words) -> float:
