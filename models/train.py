@@ -78,6 +78,10 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_leakage(sentences, held_out)
     if not any(sentence.events for sentence in sentences):
         raise AnnotationError(f"{', '.join(map(str, arguments.data))}: expected events to learn")
+    if arguments.mean:
+        mean(arguments.mean, sentences, arguments.out)
+        _write_reference(arguments, sentences)
+        return
     encoder = arguments.start or arguments.teacher or encoder_folder()
     taught = []
     if arguments.taught:
@@ -87,9 +91,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _recipe(arguments: argparse.Namespace) -> Recipe:
+    for folder in filter(None, (arguments.start, *(arguments.mean or ()))):
+        if folder.resolve() == arguments.out.resolve():
+            raise TrainingError(f"{arguments.out}: expected another --out than --start or --mean")
     if arguments.start:
-        if arguments.start.resolve() == arguments.out.resolve():
-            raise TrainingError(f"{arguments.out}: expected another --out than --start")
         return FURTHER
     return TEACHER if arguments.teacher else TAUGHT if arguments.taught else Recipe()
 
@@ -163,6 +168,29 @@ def train(
     _report(out, validation)
     _report_rounding(out, fit.kept(), validation)
     fit.checkpoint.unlink(missing_ok=True)
+
+
+def mean(folders: Sequence[Path], sentences: Sequence[AnnotatedSentence], out: Path) -> None:
+    """Writes to `out` a model with the mean weights of those in `folders`, one trained on from the
+    other, and a decoding that the validation part of `sentences` chose. Raises WeightsError."""
+    networks = [EventNetwork.from_pretrained(folder) for folder in folders]
+    states = [network.state_dict() for network in networks]
+    try:
+        networks[0].load_state_dict(
+            {
+                name: torch.stack([state[name] for state in states]).mean(0)
+                if tensor.is_floating_point()
+                else tensor
+                for name, tensor in states[0].items()
+            }
+        )
+    except (KeyError, RuntimeError) as error:
+        given = ", ".join(map(str, folders))
+        raise weights.WeightsError(f"{given}: expected models of one shape: {error}") from error
+    _, validation = split(sentences)
+    save(networks[0], folders[0], out, predict.Decoding())
+    save(networks[0], folders[0], out, choose_decoding(out, validation))
+    _report(out, validation)
 
 
 def _network(folder: Path) -> EventNetwork:

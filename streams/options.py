@@ -525,6 +525,13 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="go on from the model in FOLDER, gently, instead of from the encoder",
     )
+    sub.add_argument(
+        "--mean",
+        type=Path,
+        nargs=2,
+        metavar="FOLDER",
+        help="train nothing: take the mean of two models, one trained on from the other",
+    )
     sub.add_argument("--epochs", type=_count, metavar="N", help="default: those of the recipe")
     sub.add_argument(
         "--seed", type=_whole, metavar="N", help="of chance (default: that of the recipe)"

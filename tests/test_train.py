@@ -23,7 +23,7 @@ from eventwire.models.network import EventNetwork, NetworkConfig
 from eventwire.models.ontology import STATUSES, ontology
 from eventwire.models.scores import Scores, score
 from eventwire.models.train import Recipe
-from eventwire.models.weights import load_manifest
+from eventwire.models.weights import WeightsError, load_manifest
 from eventwire.models.words import TOKENIZER, WordReader
 from eventwire.streams.options import parser
 
@@ -180,6 +180,36 @@ def test_a_model_is_not_trained_further_in_its_own_folder(tmp_path: Path) -> Non
     same = ["--start", str(tmp_path), "--out", str(tmp_path)]
     with pytest.raises(TrainingError, match="expected another --out than --start"):
         train.run(parser().parse_args(["train", *same]))
+
+
+def test_the_mean_of_two_models_lies_between_them(encoder: Path, tmp_path: Path) -> None:
+    text = "Rebels captured pilots there."
+    sentences = [
+        sentence(f"paper-{n}-1", text, capture(text, "Rebels", "pilots")) for n in range(40)
+    ]
+    folders = [tmp_path / name for name in ("one", "other")]
+    config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
+    for folder, shift in zip(folders, (0.0, 1.0), strict=True):
+        torch.manual_seed(0)
+        network = EventNetwork.from_encoder(encoder, config)
+        with torch.no_grad():
+            network.triggers[4].bias += shift
+        train.save(network, encoder, folder, predict.Decoding())
+    train.mean(folders, sentences, tmp_path / "mean")
+    biases = [
+        EventNetwork.from_pretrained(folder).triggers[4].bias
+        for folder in (*folders, tmp_path / "mean")
+    ]
+    assert torch.allclose((biases[0] + biases[1]) / 2, biases[2], atol=0.01)
+
+
+def test_models_of_two_shapes_have_no_mean(encoder: Path, tmp_path: Path) -> None:
+    config = NetworkConfig(types=list(ontology().names), statuses=list(STATUSES))
+    train.save(
+        EventNetwork.from_encoder(encoder, config), encoder, tmp_path / "one", predict.Decoding()
+    )
+    with pytest.raises(WeightsError, match="expected models of one shape"):
+        train.mean([predict.DEFAULT_MODEL, tmp_path / "one"], [], tmp_path / "mean")
 
 
 def test_training_ends_with_a_reference_for_drift_which_can_be_made_anew_of_other_news(
