@@ -159,7 +159,8 @@ class Node:
             return log.read()
 
     def _format(self) -> None:
-        options = ("--cluster-id", self._cluster_id, *self._format_options)
+        # As one word: every 64th id begins with a dash, and would be taken for an option.
+        options = (f"--cluster-id={self._cluster_id}", *self._format_options)
         done = subprocess.run(
             self._command(
                 "kafka.tools.StorageTool", "format", "--config", self._properties, *options
