@@ -101,8 +101,8 @@ REAL = {
 """Triggers of what the article does report, the captures several times."""
 
 HIGH = 0.9
-"""Of these 97 in 100 are right on dev.jsonl. A spurious condemnation, "raised serious questions", has
-0.81: still open."""
+"""Of these 97 in 100 are right on dev.jsonl. A spurious condemnation, "raised serious questions",
+has 0.81: still open."""
 
 
 def test_the_rest_of_the_article_gives_no_event_with_high_confidence(events: list[Event]) -> None:
