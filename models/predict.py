@@ -184,10 +184,11 @@ class Predictor:
         reading = self.reading(vectors, word_mask, triggers)
         inside = (reading.inside > 0).cpu().transpose(1, 2).tolist()
         begin = (reading.begin > 0).cpu().transpose(1, 2).tolist()
-        scores = reading.status.float().cpu() + self._status_bias()
+        scores = reading.status.float().cpu()
+        scores[:, self.statuses.index("occurred")] += self.decoding.occurred
         for row, trigger in enumerate(triggers):
             spans, text = batch[trigger.window].spans, texts[trigger.window]
-            if trigger.words[0] and text[slice(*spans[trigger.words[0] - 1])] in _OPEN:
+            if trigger.words[0] and text[slice(*spans[trigger.words[0] - 1])] in _MODALS:
                 scores[row, self.statuses.index("planned")] = -torch.inf
         status = scores.argmax(-1).tolist()
         events = []
@@ -208,10 +209,6 @@ class Predictor:
                 )
             )
         return events
-
-    def _status_bias(self) -> Tensor:
-        """(statuses,)"""
-        return torch.tensor([self.decoding.occurred * (s == "occurred") for s in self.statuses])
 
 
 def _spans(
@@ -258,7 +255,7 @@ def _glued(text: str, spans: list[tuple[int, int]]) -> list[bool]:
     return [any(start < at < end for start, end in glue) for at, _ in spans]
 
 
-_OPEN = frozenset({"may", "might"})
+_MODALS = frozenset({"may", "might"})
 """Before a trigger: annotators call 1 in 43 such events planned."""
 
 _JOINING = frozenset({"in", "of"})

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -69,6 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.reference_only:
         _write_reference(arguments, [])
         return
+    _expect_new_folder(arguments)
     recipe = _recipe(arguments)
     for name in ("epochs", "seed"):
         if (value := getattr(arguments, name)) is not None:
@@ -90,10 +92,13 @@ def run(arguments: argparse.Namespace) -> None:
     _write_reference(arguments, sentences)
 
 
-def _recipe(arguments: argparse.Namespace) -> Recipe:
+def _expect_new_folder(arguments: argparse.Namespace) -> None:
     for folder in filter(None, (arguments.start, *(arguments.mean or ()))):
         if folder.resolve() == arguments.out.resolve():
             raise TrainingError(f"{arguments.out}: expected another --out than --start or --mean")
+
+
+def _recipe(arguments: argparse.Namespace) -> Recipe:
     if arguments.start:
         return FURTHER
     return TEACHER if arguments.teacher else TAUGHT if arguments.taught else Recipe()
@@ -164,7 +169,7 @@ def train(
         _report(out, validation)
     save(fit.kept(), encoder, out, predict.Decoding())
     save(fit.kept(), encoder, out, choose_decoding(out, validation))
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+    _write_recipe(out, asdict(recipe))
     _report(out, validation)
     _report_rounding(out, fit.kept(), validation)
     fit.checkpoint.unlink(missing_ok=True)
@@ -190,7 +195,14 @@ def mean(folders: Sequence[Path], sentences: Sequence[AnnotatedSentence], out: P
     _, validation = split(sentences)
     save(networks[0], folders[0], out, predict.Decoding())
     save(networks[0], folders[0], out, choose_decoding(out, validation))
+    recipes = [folder / RECIPE for folder in folders]
+    made_by = [json.loads(path.read_text()) if path.exists() else None for path in recipes]
+    _write_recipe(out, {"mean_of": made_by})
     _report(out, validation)
+
+
+def _write_recipe(out: Path, recipe: dict[str, Any]) -> None:
+    (out / RECIPE).write_text(json.dumps(recipe, indent=2) + "\n")
 
 
 def _network(folder: Path) -> EventNetwork:
@@ -289,6 +301,7 @@ class _Fit:
 
 
 CHECKPOINT = "checkpoint.safetensors"
+RECIPE = "recipe.json"
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
 

@@ -338,7 +338,8 @@ def train(_: Settings, options: argparse.Namespace) -> int:
         if any(path.name.endswith(".standoff.jsonl") for path in files):
             files.append(options.texts)
         _expect_files(files, "files of your own with --data, --evaluation and --texts")
-        _expect_files(filter(None, [options.taught, options.teacher]), "a folder that is there")
+        folders = [options.taught, options.teacher, options.start, *(options.mean or ())]
+        _expect_files(filter(None, folders), "a folder that is there")
     output.expect_folder("--out", options.out)
 
     from eventwire.models import train  # takes seconds: what is wrong is told before

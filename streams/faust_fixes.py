@@ -42,8 +42,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.utils.queues import FlowControlEvent
 
-from eventwire.streams.batches import BatchTooLarge
 from eventwire.streams.clients import BrokerError
+from eventwire.streams.record_batches import BatchTooLarge
 
 log = logging.getLogger(__name__)
 

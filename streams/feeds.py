@@ -4,20 +4,19 @@ Every line becomes a `Line`, good or bad, in constant memory; a byte order mark,
 lines are tolerated, and the count of lines read, skipped and failed is the count of lines there.
 """
 
-import gzip
 import io
 import logging
 import re
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self, cast
+from typing import BinaryIO, NamedTuple, Self
 
 from eventwire.models.records import Article
+from eventwire.streams.compressed import Unpacked
 from eventwire.streams.decode import Refusal, decode
 from eventwire.streams.settings import variable
 
@@ -138,7 +137,7 @@ class Feed:
                 if not self.counts.lines:
                     line = _without_mark(line, self.name)
                 yield line.removesuffix(b"\n").removesuffix(b"\r")
-        except (OSError, EOFError, zlib.error) as error:
+        except OSError as error:
             raise FeedError(
                 f"{self.name}: damaged after line {self.counts.lines}: {_words(error)}"
             ) from error
@@ -154,22 +153,13 @@ def open_feed(path: str, *, max_bytes: int) -> Iterator[Feed]:
     if path == STDIN and sys.stdin is None:
         raise FeedError("cannot read the feed -: stdin is closed")
     try:
-        plain = sys.stdin.buffer if path == STDIN else Path(path).open("rb")  # noqa: SIM115
-        begins = cast(io.BufferedReader, plain).peek(4)[:4]
+        # Unbuffered, so that lines of a pipe are read as they come.
+        file = sys.stdin.buffer if path == STDIN else Path(path).open("rb", buffering=0)  # noqa: SIM115
+        plain = io.BufferedReader(Unpacked(getattr(file, "raw", file)))
     except OSError as error:
         raise FeedError(f"cannot read the feed {path}: {_words(error)}") from error
-    with plain:
-        yield Feed(name, _unpacked(plain, begins), max_bytes=max_bytes)
-
-
-def _unpacked(plain: BinaryIO, begins: bytes) -> BinaryIO:
-    if begins.startswith(b"\x1f\x8b"):
-        return cast(BinaryIO, gzip.open(plain))
-    if begins == b"\x28\xb5\x2f\xfd":
-        from eventwire.streams.compressed import Unpacked
-
-        return cast(BinaryIO, io.BufferedReader(Unpacked(plain)))
-    return plain
+    with file:
+        yield Feed(name, plain, max_bytes=max_bytes)
 
 
 def counted(number: int, noun: str) -> str:

@@ -4,7 +4,6 @@ import argparse
 import difflib
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,9 +14,8 @@ from eventwire.models.datasets import (
     TRAINING,
     UNLABELLED,
 )
-from eventwire.models.ontology import STATUSES, ontology
-from eventwire.models.records import Article
-from eventwire.streams import feeds, settings
+from eventwire.models.ontology import STATUSES
+from eventwire.streams import option_values, settings
 from eventwire.streams.decode import REASONS
 from eventwire.streams.settings import Settings, SettingsError
 
@@ -207,7 +205,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--json", action="store_true", help="scores as JSON")
     sub.add_argument(
         "--min-confidence",
-        type=_ratio,
+        type=option_values.ratio,
         default=0.0,
         metavar="X",
         help="only events of at least this probability count (default: all that are found)",
@@ -234,11 +232,14 @@ def parser() -> argparse.ArgumentParser:
         help="articles (default: %(default)s)",
     )
     sub.add_argument(
-        "--articles", type=_count, metavar="N", help="the first N of it (default: 150, stream 600)"
+        "--articles",
+        type=option_values.count,
+        metavar="N",
+        help="the first N of it (default: 150, stream 600)",
     )
     sub.add_argument(
         "--workers",
-        type=_count,
+        type=option_values.count,
         default=1,
         metavar="N",
         help="of stream, also N workers on N partitions against one, each with a core of its own",
@@ -290,7 +291,7 @@ def _add_replay(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--format", choices=formats, default="auto", help="default: as they look")
     sub.add_argument(
         "--map",
-        type=_mapped,
+        type=option_values.mapped,
         action="append",
         default=[],
         metavar="FIELD=COLUMN",
@@ -305,22 +306,28 @@ def _add_replay(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--speed",
-        type=_speed,
+        type=option_values.speed,
         default=0.0,
         help="0: as fast as possible (default); 1: as it was published; 60: an hour a minute",
     )
-    sub.add_argument("--rate", type=_rate, metavar="N", help="no more than N a second")
+    sub.add_argument("--rate", type=option_values.rate, metavar="N", help="no more than N a second")
     sub.add_argument(
         "--from",
         dest="begin",
-        type=_moment,
+        type=option_values.moment,
         metavar="T",
         help="only what was published at T (ISO 8601, in UTC without a zone) or later",
     )
     sub.add_argument(
-        "--to", dest="end", type=_last_moment, metavar="T", help="or earlier; a date is all its day"
+        "--to",
+        dest="end",
+        type=option_values.last_moment,
+        metavar="T",
+        help="or earlier; a date is all its day",
     )
-    sub.add_argument("--limit", type=_count, metavar="N", help="send only the first N of them")
+    sub.add_argument(
+        "--limit", type=option_values.count, metavar="N", help="send only the first N of them"
+    )
     sub.add_argument(
         "--malformed",
         choices=("dead-letter", "skip", "stop"),
@@ -347,7 +354,7 @@ def _add_tail(sub: argparse.ArgumentParser) -> None:
     start = sub.add_mutually_exclusive_group()
     start.add_argument(
         "--since",
-        type=_duration,
+        type=option_values.duration,
         metavar="2h",
         help="first what has arrived in the last 2 hours (90s, 30m, 2h, 1d …), then what is new",
     )
@@ -385,7 +392,9 @@ def _add_dlq(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> 
         more="What cannot be printed is spelt out, as \\x1b.",
         of=actions,
     )
-    sub.add_argument("position", type=_position, metavar="PARTITION@OFFSET", help="see `dlq list`")
+    sub.add_argument(
+        "position", type=option_values.position, metavar="PARTITION@OFFSET", help="see `dlq list`"
+    )
     sub.add_argument("--raw", action="store_true", help="only the value, its bytes as they are")
     sub = command(
         "retry",
@@ -405,7 +414,7 @@ def _add_dead_letters(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "position",
         nargs="*",
-        type=_position,
+        type=option_values.position,
         metavar="PARTITION@OFFSET",
         help="only these; as `dlq list` has them",
     )
@@ -417,7 +426,7 @@ def _add_dead_letters(sub: argparse.ArgumentParser) -> None:
         metavar="R",
         help=f"only those of this reason ({', '.join(REASONS)}); may be repeated",
     )
-    sub.add_argument("--limit", type=_count, metavar="N", help="only the first N")
+    sub.add_argument("--limit", type=option_values.count, metavar="N", help="only the first N")
 
 
 def _add_output(sub: argparse.ArgumentParser) -> None:
@@ -459,14 +468,14 @@ def _add_compare(sub: argparse.ArgumentParser) -> None:
     for letter, of in (("", "both"), ("-a", "A"), ("-b", "B")):
         sub.add_argument(
             f"--min-confidence{letter}",
-            type=_ratio,
+            type=option_values.ratio,
             metavar="X",
             help=f"only events of at least this probability, of {of}",
         )
     sub.add_argument("--articles", metavar="FEED", help="only events of the articles of this feed")
     sub.add_argument(
         "--examples",
-        type=_whole,
+        type=option_values.whole,
         default=2,
         metavar="N",
         help="of each type and kind (default: 2)",
@@ -513,37 +522,43 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where to write the model (default: %(default)s)",
     )
-    sub.add_argument(
+    what = sub.add_mutually_exclusive_group()
+    what.add_argument(
         "--teacher",
         type=Path,
         metavar="FOLDER",
         help="train the large network, around the all-mpnet-base-v2 encoder in FOLDER",
     )
-    sub.add_argument(
+    what.add_argument(
         "--start",
         type=Path,
         metavar="FOLDER",
         help="go on from the model in FOLDER, gently, instead of from the encoder",
     )
-    sub.add_argument(
+    what.add_argument(
         "--mean",
         type=Path,
         nargs=2,
         metavar="FOLDER",
         help="train nothing: take the mean of two models, one trained on from the other",
     )
-    sub.add_argument("--epochs", type=_count, metavar="N", help="default: those of the recipe")
     sub.add_argument(
-        "--seed", type=_whole, metavar="N", help="of chance (default: that of the recipe)"
+        "--epochs", type=option_values.count, metavar="N", help="default: those of the recipe"
+    )
+    sub.add_argument(
+        "--seed",
+        type=option_values.whole,
+        metavar="N",
+        help="of chance (default: that of the recipe)",
     )
     sub.add_argument(
         "--reference-sentences",
-        type=_count,
+        type=option_values.count,
         default=REFERENCE_SENTENCES,
         metavar="N",
         help="of --texts, that drift is measured against (default: %(default)s)",
     )
-    sub.add_argument(
+    what.add_argument(
         "--reference-only",
         action="store_true",
         help="train nothing: make that reference anew for the model in --out",
@@ -567,7 +582,7 @@ def _add_teach(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--sentences",
-        type=_count,
+        type=option_values.count,
         default=40_000,
         metavar="N",
         help="how many of them to look at (default: %(default)s)",
@@ -582,7 +597,7 @@ def _add_filters(sub: argparse.ArgumentParser) -> None:
         "--type",
         action="append",
         default=[],
-        type=_event_type,
+        type=option_values.event_type,
         metavar="T",
         help="only events of this type; may be repeated",
     )
@@ -595,7 +610,7 @@ def _add_filters(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--min-confidence",
-        type=_ratio,
+        type=option_values.ratio,
         default=0.0,
         metavar="X",
         help="only events of at least this probability",
@@ -609,84 +624,3 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
         print(f"eventwire {metadata.version('eventwire')}")
         parser.exit()
-
-
-def _event_type(text: str) -> str:
-    if text in ontology().types:
-        return text
-    near = difflib.get_close_matches(text, ontology().names, n=1)
-    raise argparse.ArgumentTypeError(
-        f"unknown event type {text!r}" + (f"; did you mean {near[0]}?" if near else "")
-    )
-
-
-def _number(text: str, expected: str, accept: Callable[[float], bool]) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not accept(value):  # which nan is not
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-    return value
-
-
-def _speed(text: str) -> float:
-    return _number(text, "a number of at least 0", lambda value: 0 <= value < float("inf"))
-
-
-def _position(text: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,9}@[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"expected PARTITION@OFFSET, as in 0@12, got {text!r}")
-    return text
-
-
-def _rate(text: str) -> float:
-    return _number(text, "a number above 0", lambda value: 0 < value < float("inf"))
-
-
-def _moment(text: str) -> datetime:
-    moment = feeds.moment(text)
-    if moment is None:
-        raise argparse.ArgumentTypeError(
-            f"expected ISO 8601, as 2024-03-01 or 2024-03-01T08:30Z, got {text!r}"
-        )
-    return moment
-
-
-def _last_moment(text: str) -> datetime:
-    """Of a date the last moment of its day."""
-    moment = _moment(text)
-    whole_day = timedelta(days=1) - timedelta(microseconds=1)
-    return moment + whole_day if len(text.strip()) <= 10 else moment
-
-
-def _mapped(text: str) -> tuple[str, str]:
-    name, equals, column = text.partition("=")
-    if not equals or not column or name not in Article.__struct_fields__:
-        fields = ", ".join(Article.__struct_fields__)
-        raise argparse.ArgumentTypeError(
-            f"expected FIELD=COLUMN with a field of {fields}, got {text!r}"
-        )
-    return name, column
-
-
-def _ratio(text: str) -> float:
-    return _number(text, "a number from 0 to 1", lambda value: 0 <= value <= 1)
-
-
-def _duration(text: str) -> float:
-    """Seconds."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-    if not (match := re.fullmatch(r"([0-9]{1,6})([smhd])", text)):
-        raise argparse.ArgumentTypeError(
-            f"expected a number and s, m, h or d, as in 2h, got {text!r}"
-        )
-    return float(match[1]) * units[match[2]]
-
-
-def _whole(text: str) -> int:
-    return int(_number(text, "a whole number of at least 0", lambda v: v >= 0 and v.is_integer()))
-
-
-def _count(text: str) -> int:
-    return int(_number(text, "a whole number of at least 1", lambda v: v >= 1 and v.is_integer()))

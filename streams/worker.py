@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import prometheus_client
 from mode.threads import WorkerThread
 
-from eventwire.streams import batches, clients, topics
+from eventwire.streams import clients, record_batches, topics
 from eventwire.streams import health as healths
 from eventwire.streams.app import App, build_app
 from eventwire.streams.clients import BrokerError
@@ -73,7 +73,7 @@ class _Worker:
     async def _run(self) -> None:
         settings = self._settings
         self._handle_signals()
-        batches.bound(settings.article_max_bytes)
+        record_batches.bound(settings.article_max_bytes)
         app = build_app(settings)
         health = Health(app.positions, progress_timeout=settings.progress_timeout)
         server = await healths.serve(settings, health, app.metrics.registry)

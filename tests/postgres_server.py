@@ -9,7 +9,10 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+
+from conftest import no_broker
 
 PASSWORD = "a password of the tests"
 USER = "sinker"
@@ -22,6 +25,17 @@ def programs() -> Path | None:
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3])
     )
     return Path(on_path).resolve().parent if on_path else found[-1].parent if found else None
+
+
+@contextlib.contextmanager
+def started() -> Iterator["PostgresServer"]:
+    """Removed at the end; skips the test where PostgreSQL is not installed."""
+    folder = programs()
+    if folder is None or shutil.which("psql") is None:
+        no_broker("PostgreSQL is not installed: apt-get install postgresql")
+    server = PostgresServer(folder)
+    yield server
+    server.remove()
 
 
 class PostgresServer:

@@ -15,7 +15,7 @@ import yaml
 from conftest import no_broker
 from grafana_queries import NAMES, Query, document, panels, queries
 from metric_names import asked_for, exposed
-from postgres_server import PASSWORD, PostgresServer, programs
+from postgres_server import PASSWORD, PostgresServer, started
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -214,12 +214,8 @@ def test_every_series_that_the_code_counts_is_on_a_dashboard() -> None:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    folder = programs()
-    if folder is None:
-        no_broker("PostgreSQL is not installed: apt-get install postgresql")
-    running = PostgresServer(folder)
-    yield running
-    running.remove()
+    with started() as running:
+        yield running
 
 
 def new_database(server: PostgresServer, *records: dict[str, Any]) -> str:

@@ -1,7 +1,6 @@
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -12,8 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from conftest import no_broker
-from postgres_server import PASSWORD, USER, PostgresServer, programs
+from postgres_server import PASSWORD, USER, PostgresServer, started
 
 from eventwire.streams import apache_kafka
 from eventwire.streams import settings as settings_module
@@ -172,12 +170,8 @@ def test_secrets_are_made_once_and_differ(tmp_path: Path) -> None:
 
 @pytest.fixture
 def server() -> Iterator[PostgresServer]:
-    folder = programs()
-    if folder is None or shutil.which("psql") is None:
-        no_broker("PostgreSQL is not installed: apt-get install postgresql")
-    running = PostgresServer(folder)
-    yield running
-    running.remove()
+    with started() as running:
+        yield running
 
 
 def test_roles_of_compose_are_what_sink_and_grafana_need(

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import no_broker
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import KafkaConsumer, TopicPartition
-from postgres_server import PASSWORD, USER, PostgresServer, programs
+from postgres_server import PASSWORD, USER, PostgresServer, started
 
 from eventwire.streams import clients
 from eventwire.streams.embedded import EmbeddedBroker
@@ -244,12 +243,8 @@ def test_the_url_wins_over_the_defaults_and_the_password_comes_from_the_settings
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    folder = programs()
-    if folder is None:
-        no_broker("PostgreSQL is not installed: apt-get install postgresql")
-    running = PostgresServer(folder)
-    yield running
-    running.remove()
+    with started() as running:
+        yield running
 
 
 @pytest.fixture

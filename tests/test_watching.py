@@ -5,7 +5,6 @@ query of the dashboards and every rule then finds something, or is listed as rig
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ import yaml
 from conftest import AnyBroker, Room, WorkerProcess, no_broker, room_settings
 from grafana_queries import Query, document, queries
 from metric_names import asked_for, family
-from postgres_server import PASSWORD, USER, PostgresServer, programs
+from postgres_server import PASSWORD, USER, PostgresServer, started
 from prometheus_server import DEPLOYED, PrometheusServer, program, selectors
 
 from eventwire.models.records import Article
@@ -99,12 +98,8 @@ def until(done: Callable[[], Any], what: str) -> None:
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[PostgresServer]:
-    folder = programs()
-    if folder is None or shutil.which("psql") is None:
-        no_broker("PostgreSQL is not installed: apt-get install postgresql")
-    server = PostgresServer(folder)
-    yield server
-    server.remove()
+    with started() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,16 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from conftest import RUN, Room, WorkerProcess
 
-from eventwire.streams import batches
-from eventwire.streams.batches import BatchTooLarge
+from eventwire.streams import record_batches
+from eventwire.streams.record_batches import BatchTooLarge
 
 LIMIT = 3_000_000
 CODECS = [
-    (codec.gzip_encode, batches.gzip),
-    (codec.snappy_encode, batches.snappy),
-    (lambda data: codec.snappy_encode(data, xerial_compatible=False), batches.snappy),
-    (codec.lz4_encode, batches.lz4),
-    (codec.zstd_encode, batches.zstd),
+    (codec.gzip_encode, record_batches.gzip),
+    (codec.snappy_encode, record_batches.snappy),
+    (lambda data: codec.snappy_encode(data, xerial_compatible=False), record_batches.snappy),
+    (codec.lz4_encode, record_batches.lz4),
+    (codec.zstd_encode, record_batches.zstd),
 ]
 Encode = Callable[[bytes], bytes]
 Decode = Callable[[bytes, int], bytes]
@@ -50,7 +50,7 @@ def test_what_is_larger_is_refused_and_never_held(
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("decode", [batches.lz4, batches.zstd, batches.snappy])
+@pytest.mark.parametrize("decode", [record_batches.lz4, record_batches.zstd, record_batches.snappy])
 def test_what_is_not_compressed_is_an_error_of_its_own(decode: Decode) -> None:
     with pytest.raises(cramjam.DecompressionError):
         decode(b"\xffno compression at all", LIMIT)
@@ -71,8 +71,8 @@ def restored() -> Iterator[None]:
 def test_aiokafka_unpacks_batches_up_to_the_limit(
     compression: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "LEAST_LIMIT", 0)
-    batches.bound(LIMIT // 2)
+    monkeypatch.setattr(record_batches, "LEAST_LIMIT", 0)
+    record_batches.bound(LIMIT // 2)
     [record] = batch(b"They met.", compression)
     assert record.value == b"They met."
     with pytest.raises(BatchTooLarge):
@@ -92,7 +92,8 @@ def test_a_worker_ends_in_one_line_before_a_batch_fills_its_memory(
     new_room: Callable[..., Room], new_worker: Callable[..., WorkerProcess]
 ) -> None:
     room = new_room("bomb", partitions=1)
-    program = f"from eventwire.streams import batches; batches.LEAST_LIMIT = 100; {RUN}"
+    limit = "from eventwire.streams import record_batches; record_batches.LEAST_LIMIT = 100"
+    program = f"{limit}; {RUN}"
     worker = new_worker(room, program=program)
     worker.wait_for_log("given partitions", 60)
     room.ledger_of(room.send_article("a", "They met."), 60)
