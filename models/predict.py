@@ -41,6 +41,9 @@ class Decoding:
     """A word begins a trigger where the probability of any event is above this."""
     extend: float = 0.2
     """Neighbouring words join the trigger where the probability of its type is above this."""
+    least: float = 0.0
+    """A trigger whose type is nowhere more probable than this is dropped: something happened, but
+    which of several types is anyone's guess."""
     occurred: float = 0.0
     """Added to the logit of `occurred`, because training weighs the other statuses up."""
     calibration: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
@@ -153,7 +156,10 @@ class Predictor:
                 last += 1
             taken = row, last
             score = max(of_type[first : last + 1])
-            triggers.append(FoundTrigger(window=row, words=(first, last), type=type_, score=score))
+            if score > self.decoding.least:
+                triggers.append(
+                    FoundTrigger(window=row, words=(first, last), type=type_, score=score)
+                )
         return triggers
 
     def reading(

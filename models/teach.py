@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     known = {normalised(sentence.text) for sentence in annotated}
     dtype = torch.bfloat16 if predict.fast_bfloat16() else torch.float32
     teacher = predict.load(arguments.teacher, device=predict.device(), dtype=dtype)
-    teacher.decoding = replace(teacher.decoding, threshold=THRESHOLD)
+    teacher.decoding = replace(teacher.decoding, threshold=THRESHOLD, least=0.0)
     chosen = choose(arguments.texts, known, arguments.sentences)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for number, start in enumerate(range(0, len(chosen), SHARD)):

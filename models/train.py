@@ -364,8 +364,9 @@ def save(model: EventNetwork, encoder: Path, out: Path, decoding: predict.Decodi
 
 
 def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> predict.Decoding:
-    """One choice after the other on validation sentences: the threshold, and then how far triggers
-    extend, with the best type F1; the bias of the status; a calibration."""
+    """One choice after the other on validation sentences: the threshold, how far triggers extend,
+    how probable a type must be, with the best type F1; the bias of the status; a
+    calibration."""
     predictor = predict.load(folder)
     texts = [sentence.text for sentence in validation]
 
@@ -379,10 +380,11 @@ def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> pr
     best = predict.Decoding()
     best = max((replace(best, threshold=n / 20) for n in range(6, 14)), key=by_type)
     best = max((replace(best, extend=n / 10) for n in range(1, 4)), key=by_type)
+    best = max((replace(best, least=n / 20) for n in range(11)), key=by_type)
     best = max(
         (replace(best, occurred=n / 4) for n in range(9)), key=lambda d: status_merit(scored(d))
     )
-    unlikely_too = scored(replace(best, threshold=0.1))
+    unlikely_too = scored(replace(best, threshold=0.1, least=0.0))
     return replace(best, calibration=calibrate(unlikely_too.confidences))
 
 

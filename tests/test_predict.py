@@ -75,6 +75,19 @@ def test_neighbours_of_two_types_are_two_events(predictor: Predictor) -> None:
     assert triggers(predictor, row) == [("arrest", (2, 2)), ("killing", (3, 3))]
 
 
+def test_what_may_be_either_of_two_types_is_no_event(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = probabilities([{2: ("arrest", 0.4)}], predictor)
+    table[0, 2, 0] = 0.2  # the other 0.4 are a killing's
+    table[0, 2, 1 + predictor.types.index("killing")] = 0.4
+    counts = []
+    for least in (0.3, 0.5):
+        monkeypatch.setattr(predictor, "decoding", Decoding(threshold=0.5, least=least))
+        counts.append(len(predictor.triggers(table, torch.ones(1, 6, dtype=torch.bool))))
+    assert counts == [1, 0]
+
+
 @pytest.mark.usefixtures("decoding")
 def test_nothing_above_the_threshold_is_no_event(predictor: Predictor) -> None:
     assert triggers(predictor, {2: ("arrest", 0.49)}) == []
