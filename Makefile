@@ -10,10 +10,12 @@
 # PYTHON=python3.12        the interpreter, 3.11 or newer
 # TORCH_BACKEND=cpu        torch without CUDA; auto: for this machine's GPU; index: as the package
 #                          index has it, which on Linux brings 2.5 GB of CUDA libraries
+# PROCESSES=3              that run the tests, each with brokers of its own and up to 2 GB
 # FEED="my articles.jsonl" what the demo replays; - is stdin
 
 PYTHON ?= python3
 TORCH_BACKEND ?= cpu
+PROCESSES ?= 3
 export FEED ?=
 
 BIN := .venv/bin
@@ -27,8 +29,11 @@ EXTRAS := $(RUNTIME) --extra train --extra dev
 demo: .venv/compiled
 	@$(BIN)/eventwire demo $${FEED:+"$$FEED"}
 
-test: lint
-	@$(BIN)/python -m pytest
+# Tests wait more than they compute, so there are more processes than cores. What they import is
+# compiled once, not by each of the hundreds of processes that they start.
+test: lint .venv/compiled
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest \
+		-n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 soak: .venv/installed .venv/tools
 	@$(BIN)/python -m pytest -m soak tests/test_offsets.py tests/test_fuzz_decoder.py tests/test_faults*.py

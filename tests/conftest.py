@@ -7,6 +7,7 @@ PostgreSQL or of Prometheus.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -55,9 +56,8 @@ RUN = (
 )
 
 
-# Taken away: eventwire itself refuses variables that it does not know.
-TEST_BROKERS = os.environ.pop("EVENTWIRE_TEST_BROKERS", "")
-BROKERS_REQUIRED = os.environ.pop("EVENTWIRE_TEST_REQUIRE_BROKERS", "") not in ("", "0")
+TEST_BROKERS = os.environ.get("EVENTWIRE_TEST_BROKERS", "")
+BROKERS_REQUIRED = os.environ.get("EVENTWIRE_TEST_REQUIRE_BROKERS", "") not in ("", "0")
 
 
 class Elsewhere(NamedTuple):
@@ -67,6 +67,21 @@ class Elsewhere(NamedTuple):
 
 
 AnyBroker = Embedded | Cluster | Elsewhere
+
+
+LONG = (
+    "test_faults", "test_backfill", "test_worker_outage", "test_cli", "test_faults_kafka",
+    "test_worker_e2e", "test_demo", "test_sink", "test_offsets", "test_dlq", "test_real_kafka",
+    "test_real_kafka_sink", "test_real_kafka_security", "test_predict",
+)  # fmt: skip
+"""Files that take longest, more or less in this order: those that wait between those that
+compute."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first: of `pytest -n`, no process then begins one when the others have ended."""
+    order = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
 
 
 class NoBroker(pytest.skip.Exception):
@@ -93,9 +108,13 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _state_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+def _environment_of_our_own(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Manifests of replays do not get among those of whoever runs the tests."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    # eventwire itself refuses variables that it does not know. Taken away only here, where tests
+    # are run: of `pytest -n 2`, the process that starts those which run them has to pass them on.
+    for name in ("EVENTWIRE_TEST_BROKERS", "EVENTWIRE_TEST_REQUIRE_BROKERS"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")
@@ -126,8 +145,15 @@ def on_both_brokers() -> Any:
 
 
 @pytest.fixture(scope="session")
-def kafka_installation() -> Installation:
+def kafka_installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     """Apache Kafka's jars, which Maven fetches where they are not yet, and Java."""
+    # Of `pytest -n 2`, one process fetches and the other waits: half of the jars look like all.
+    with (tmp_path_factory.getbasetemp().parent / "kafka.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _kafka_installation()
+
+
+def _kafka_installation() -> Installation:
     try:
         return apache_kafka.installation()
     except BrokerError as error:
@@ -451,6 +477,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("counted")
         terminalreporter.write_line(TABLE_HEAD)
         for count in counts:
-            terminalreporter.write_line(count.row())
-        for count in filter(None, (count.faults() for count in counts)):
-            terminalreporter.write_line(count)
+            terminalreporter.write_line(count["row"])
+        for count in counts:
+            if count["faults"]:
+                terminalreporter.write_line(count["faults"])

@@ -5,7 +5,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from conftest import no_broker
+
+from eventwire.streams.apache_kafka import free_ports
 
 PASSWORD = "a password of the tests"
 USER = "sinker"
@@ -50,9 +51,7 @@ class PostgresServer:
             nobody = pwd.getpwnam("nobody")
             self._user = nobody.pw_name
             os.chown(self._home, nobody.pw_uid, nobody.pw_gid)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        [self.port] = free_ports(1)
         password = self._home / "password"
         password.write_text(PASSWORD)
         if self._user:

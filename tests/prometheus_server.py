@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from eventwire.streams.apache_kafka import free_ports
 
 DEPLOYED = Path(__file__).parents[1] / "deploy" / "prometheus"
 
@@ -49,9 +50,7 @@ class PrometheusServer:
         file.write_text(yaml.safe_dump(config), encoding="utf-8")
         for rules in config["rule_files"]:
             shutil.copy(DEPLOYED / rules, folder)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._address = f"127.0.0.1:{free_ports(1)[0]}"
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import PYTHONPATH
 
 from eventwire.streams import cli, clients, options, settings, topics
 from eventwire.streams.settings import Settings, SettingsError
@@ -33,7 +34,7 @@ def feed(tmp_path):
 def environment(**variables):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("EVENTWIRE_")}
     return clean | {
-        "PYTHONPATH": str(TESTS),
+        "PYTHONPATH": PYTHONPATH,
         "EVENTWIRE_CODER": "fakes.fake_coder:load",
         **variables,
     }

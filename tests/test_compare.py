@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from conftest import PYTHONPATH
 from test_tail import event
 
 from eventwire.models.records import ArticleRef, ModelRef, Participant
@@ -302,7 +303,7 @@ def test_the_commands_of_the_page_run(broker, tmp_path):
     (tmp_path / "eventwire").chmod(0o755)
     environment = {n: v for n, v in os.environ.items() if not n.startswith("EVENTWIRE_")} | {
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
-        "PYTHONPATH": str(Path(__file__).parent),
+        "PYTHONPATH": PYTHONPATH,
         "EVENTWIRE_CODER": "fakes.fake_coder:load",
         "EVENTWIRE_BROKERS": broker.address,
         "EVENTWIRE_TOPIC_PREFIX": "compare-docs.",

@@ -127,8 +127,8 @@ def test_a_corpus_file_that_is_no_text_is_refused_with_the_first_wrong_byte(tmp_
     [
         (b"{", b"", r"a\.standoff\.jsonl"),
         (b"", b"{}", r"texts\.gz"),
-        (b"", gzip.compress(b"{}"), r"texts\.gz"),
-        (b"", gzip.compress(b"{}" * 99)[:-9], r"texts\.gz"),
+        (b"", gzip.compress(b"{}", mtime=0), r"texts\.gz"),
+        (b"", gzip.compress(b"{}" * 99, mtime=0)[:-9], r"texts\.gz"),
     ],
 )
 def test_stand_off_files_that_are_none_are_named(

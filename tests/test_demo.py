@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from conftest import PYTHONPATH
 
 from eventwire.models.records import Article
 from eventwire.streams.decode import Refusal
@@ -241,7 +242,7 @@ class Demo:
             env=clean
             | {
                 MARK: self.mark,
-                "PYTHONPATH": str(TESTS),
+                "PYTHONPATH": PYTHONPATH,
                 "TMPDIR": str(self.temporary),
                 "EVENTWIRE_CODER": f"fakes.fake_coder:{coder}",
             },

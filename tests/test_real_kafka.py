@@ -10,6 +10,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from conftest import PYTHONPATH
+from fault_stories import SOONER
 from kafka.errors import KafkaError
 from kafka_cluster import Cluster
 
@@ -70,7 +72,7 @@ def test_a_paused_broker_is_silent_until_it_is_resumed(one: Cluster) -> None:
 
 
 def test_two_of_three_brokers_go_on_without_the_third(new_kafka: NewKafka) -> None:
-    three = new_kafka(3)
+    three = new_kafka(3, properties=SOONER)
     create(three, "replicated")
     send(three, "replicated", b"all")
     three.brokers[0].kill()
@@ -89,7 +91,7 @@ def test_a_killed_test_run_leaves_no_broker_behind(
     )
     run = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, kafka_installation), str(tmp_path / "kafka")],
-        env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
+        env=os.environ | {"PYTHONPATH": PYTHONPATH},
         stdout=subprocess.PIPE,
     )
     assert run.stdout is not None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from fault_stories import SOONER
 from kafka import KafkaProducer
 from kafka_cluster import Cluster
 from test_sink import (  # fixtures too
@@ -27,7 +28,7 @@ NewSink = Callable[..., SinkProcess]
 
 @pytest.fixture(scope="module")
 def one(new_kafka: Callable[..., Cluster]) -> Cluster:
-    return new_kafka()
+    return new_kafka(properties=SOONER)
 
 
 def test_what_a_transaction_took_back_is_not_stored_and_no_lag_remains(

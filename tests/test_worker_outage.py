@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Room, WorkerProcess, room_settings
+from fault_stories import SOONER
 from kafka_cluster import Cluster, Embedded
 
 NewRoom = Callable[..., Room]
@@ -30,7 +31,7 @@ def quiet(worker: WorkerProcess) -> str:
 
 @pytest.fixture(scope="module")
 def cluster(new_kafka: Callable[..., Cluster]) -> Cluster:
-    return new_kafka()
+    return new_kafka(properties=SOONER)
 
 
 def test_an_outage_is_told_by_log_and_readiness_and_survived_without_a_restart(
