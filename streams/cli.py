@@ -340,6 +340,7 @@ def train(_: Settings, options: argparse.Namespace) -> int:
         _expect_files(files, "files of your own with --data, --evaluation and --texts")
         folders = [options.taught, options.teacher, options.start, *(options.mean or ())]
         _expect_files(filter(None, folders), "a folder that is there")
+        _expect_files(filter(None, [options.recipe]), "a file that is there")
     output.expect_folder("--out", options.out)
 
     from eventwire.models import train  # takes seconds: what is wrong is told before

@@ -538,9 +538,15 @@ def _add_train(sub: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--mean",
         type=Path,
-        nargs=2,
+        nargs="+",
         metavar="FOLDER",
-        help="train nothing: take the mean of two models, one trained on from the other",
+        help="train nothing: take the mean of models that were all trained on from one",
+    )
+    sub.add_argument(
+        "--recipe",
+        type=Path,
+        metavar="FILE",
+        help="what to train by, as recipe.json of a model (default: what suits the above)",
     )
     sub.add_argument(
         "--epochs", type=option_values.count, metavar="N", help="default: those of the recipe"

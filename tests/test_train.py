@@ -1,7 +1,7 @@
 import gzip
 import json
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -180,6 +180,30 @@ def test_a_model_is_not_trained_further_in_its_own_folder(tmp_path: Path) -> Non
     same = ["--start", str(tmp_path), "--out", str(tmp_path)]
     with pytest.raises(TrainingError, match="expected another --out than --start"):
         train.run(parser().parse_args(["train", *same]))
+
+
+def test_what_a_model_was_trained_by_can_be_used_again(tmp_path: Path) -> None:
+    recipe = Recipe(seed=3, epochs=2, rate=1e-4)
+    train._write_recipe(tmp_path, asdict(recipe))
+    assert train.read_recipe(tmp_path / "recipe.json") == recipe
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('{"mean_of": []}', "expected only seed, epochs, batch"),
+        ('{"epochs": "two"}', "Expected `int`, got `str` - at `$.epochs`"),
+        ("[]", "Expected `object`, got `array`"),
+        ("epochs: 2", "expected a recipe as JSON: JSON is malformed"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(written: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text(written)
+    with pytest.raises(TrainingError) as refused:
+        train.read_recipe(path)
+    assert str(refused.value).startswith(f"{path}: expected ")
+    assert said in str(refused.value)
 
 
 def test_the_mean_of_two_models_lies_between_them(encoder: Path, tmp_path: Path) -> None:
