@@ -238,7 +238,8 @@ class _Choosing:
         except FeedError as error:
             if self._plan.malformed == "stop" or (not read and len(self._kept.inputs) == 1):
                 raise
-            yield Chosen(Unsent(one.name, str(error), "damaged"), one.name, f"{number}:{read}")
+            reason = str(error).removeprefix(f"{one.name}: ")
+            yield Chosen(Unsent(one.name, reason, "damaged"), one.name, f"{number}:{read}")
         finally:
             if self._unseen and self._source:
                 self._unseen &= self._source.unseen

@@ -91,6 +91,10 @@ class Unpacked(io.RawIOBase):
         """How many bytes of the file have been used: how far reading has come."""
         return self._offset
 
+    def tell(self) -> int:
+        """How many plain bytes were handed out."""
+        return self._made if self._magic else self._offset
+
     @property
     def packed(self) -> bool:
         return bool(self._magic)

@@ -18,7 +18,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, cast, get_args
+from typing import (
+    Any,
+    BinaryIO,
+    Literal,
+    NamedTuple,
+    Protocol,
+    cast,
+    get_args,
+    runtime_checkable,
+)
 
 from eventwire.models.records import Article
 from eventwire.models.text import canonical
@@ -83,6 +92,15 @@ class Record(NamedTuple):
     where: str
     read: Callable[[], Columns | Skipped]
     """Raises NoArticle."""
+
+
+@runtime_checkable
+class Positioned(Protocol):
+    """Entries of a format that is read ahead of them."""
+
+    def tell(self) -> int:
+        """How many plain bytes the entries had that are done."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -206,10 +224,20 @@ def open_source(name: str, path: str, reading: Reading) -> Iterator[Source]:
             rows = _readers("tables").parquet(name, table, reading)
             yield made(found=rows, fraction=rows.fraction)
         else:
-            yield made(
-                found=_entries(kind, name, file, unpacked, reading),
-                fraction=lambda: unpacked.position / raw.size if raw.size else None,
-            )
+            found = _entries(kind, name, file, unpacked, reading)
+
+            def fraction() -> float | None:
+                if not raw.size:
+                    return None
+                handed_out = unpacked.tell()
+                try:
+                    used = (found if isinstance(found, Positioned) else file).tell()
+                except ValueError:  # behind damage web_archive.py reads with another buffer
+                    used = handed_out
+                # Not all that was read is done: at the pace of the news the rest may take hours.
+                return unpacked.position / raw.size * (used / handed_out if handed_out else 1.0)
+
+            yield made(found=found, fraction=fraction)
 
 
 def recognised(head: bytes, name: str) -> Format:
@@ -284,7 +312,7 @@ def _entries(
     elif kind == "warc":
         found = _readers("web_archive").records(name, file, unpacked)
     else:
-        found = _readers("syndication").records(name, file)
+        return cast(Iterable[Entry | Record], _readers("syndication").records(name, file))
     return found
 
 

@@ -20,8 +20,10 @@ from eventwire.streams.replay import Sent, Unsent
 log = logging.getLogger(__name__)
 
 SHOWN_SECONDS = 0.2
-RATE_SECONDS = 10.0
-"""Over which the rate is taken: of now, and not of how slowly it began."""
+RATE_SECONDS, RATE_RECORDS = 10.0, 10
+"""Over which the rate is taken: of now, and not of how slowly it began. At the pace of the news it
+is longer, until so many were sent in it."""
+KEPT_SAMPLES = 200
 BAR_CELLS = 20
 
 
@@ -84,14 +86,11 @@ class Progress(AbstractContextManager["Progress"]):
     def line(self, width: int = 100) -> str:
         """The bar as it is now: how much, how many, how fast, how long."""
         now, done = self._clock(), self.fraction()
-        self._recent.append((now, self.counts.sent, done))
-        while now - self._recent[0][0] > RATE_SECONDS and len(self._recent) > 2:
-            self._recent.popleft()
-        then, sent_then, done_then = self._recent[0]
+        then, sent_then, done_then = self._sample(now, done)
         seconds = max(now - then, 1e-9)
         parts = [f"{self.counts.sent:,} sent"]
         if now > then:
-            parts.append(f"{(self.counts.sent - sent_then) / seconds:,.0f}/s")
+            parts.append(_rate((self.counts.sent - sent_then) / seconds))
             if done is not None and done_then is not None and done > done_then:
                 parts.append(f"{_clock_time((1 - done) * seconds / (done - done_then))} left")
         if self.dates.last:
@@ -120,6 +119,19 @@ class Progress(AbstractContextManager["Progress"]):
                 said.append(f"{number} with an {name} date")
         seconds = f"{self._clock() - self._began:.1f} s"
         return f"{counted(counts.records, noun)}: {', '.join(said)}; {seconds}{more}"
+
+    def _sample(self, now: float, done: float | None) -> tuple[float, int, float | None]:
+        """Of when the rate begins: time, records sent and fraction done."""
+        recent, here = self._recent, (now, self.counts.sent, done)
+        if len(recent) > 1 and recent[-1][1:] == recent[-2][1:] == here[1:]:
+            recent.pop()  # of a long wait its begin and its end
+        recent.append(here)
+        while len(recent) > 2 and (
+            len(recent) > KEPT_SAMPLES
+            or (now - recent[1][0] >= RATE_SECONDS and here[1] - recent[1][1] >= RATE_RECORDS)
+        ):
+            recent.popleft()
+        return recent[0]
 
     def _date(self, article: Article) -> None:
         told, moment = self.dates, published(article)
@@ -151,6 +163,10 @@ class Progress(AbstractContextManager["Progress"]):
             if self._terminal:
                 return os.get_terminal_size(self._terminal.fileno()).columns or 80
         return shutil.get_terminal_size().columns
+
+
+def _rate(a_second: float) -> str:
+    return f"{a_second:,.0f}/s" if a_second >= 10 else f"{a_second:.2g}/s"
 
 
 def _clock_time(seconds: float) -> str:

@@ -20,22 +20,29 @@ ITEM_BYTES = 4_194_304
 """Of an item with all its markup."""
 
 
-def records(name: str, file: BinaryIO) -> Iterator[Record | Broken]:
+class records:  # noqa: N801 - used as a function is
     """Items of a feed. Raises FeedError where it is none.
 
     feedparser reads every item alone, behind the head of its feed. It is not given the document
     type: entities that are declared there can make gigabytes of a line, or read a file of ours.
     """
-    scan = _Scan(name, file)
-    head = scan.head()
-    opened = _opened(head)
-    for number, item in enumerate(scan.items(), 1):
-        where = f"{name} item {number} (byte {item.offset:,})"
-        if item.fault:
-            yield Broken(where, item.fault)
-        else:
-            document = head + item.content + opened
-            yield Record(where, lambda document=document: _columns(document))  # type: ignore[misc]
+
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        self._name, self._scan = name, _Scan(name, file)
+
+    def tell(self) -> int:
+        return self._scan.offset
+
+    def __iter__(self) -> Iterator[Record | Broken]:
+        head = self._scan.head()
+        opened = _opened(head)
+        for number, item in enumerate(self._scan.items(), 1):
+            where = f"{self._name} item {number} (byte {item.offset:,})"
+            if item.fault:
+                yield Broken(where, item.fault)
+            else:
+                document = head + item.content + opened
+                yield Record(where, lambda document=document: _columns(document))  # type: ignore[misc]
 
 
 class _Item(NamedTuple):
@@ -59,7 +66,7 @@ class _Scan:
     def __init__(self, name: str, file: BinaryIO) -> None:
         self._name, self._file = name, file
         self._held = b""
-        self._offset = 0
+        self.offset = 0
         """Of what is held, in the plain file."""
         self._fault = ""
 
@@ -88,10 +95,11 @@ class _Scan:
                 self._drop(max(0, len(self._held) - 300))  # a tag may have come in half
                 if not self._more():
                     if self._fault:
-                        yield _Item(self._offset, b"", self._fault)
+                        yield _Item(self.offset, b"", self._fault)
+                    self._drop(len(self._held))
                     return
             self._drop(begin.start())
-            offset, end = self._offset, self._end(begin[1])
+            offset, end = self.offset, self._end(begin[1])
             if end is None:
                 yield _Item(offset, b"", self._fault or "expected its end, got that of the file")
                 return
@@ -135,7 +143,7 @@ class _Scan:
 
     def _drop(self, size: int) -> None:
         self._held = self._held[size:]
-        self._offset += size
+        self.offset += size
 
 
 def _opened(head: bytes) -> bytes:

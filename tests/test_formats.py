@@ -318,3 +318,26 @@ def test_the_fraction_read_goes_from_nothing_to_all(tmp_path):
             assert source.fraction() < 0.3
             assert sum(1 for _ in entries) > 900
             assert source.fraction() == 1
+
+
+def test_what_is_read_ahead_is_not_done(tmp_path):
+    """At the pace of the news it takes hours; a bar that begins at 100 % tells nothing."""
+    rows = [(str(number), f"Rebels shelled the port {number}.") for number in range(100)]
+    items = "".join(
+        f"<item><guid>{key}</guid><description>{text}</description></item>" for key, text in rows
+    )
+    contents = {
+        "a.jsonl": "".join(f'{{"id": "{key}", "text": "{text}"}}\n' for key, text in rows),
+        "a.csv": "id,text\n" + "".join(f"{key},{text}\n" for key, text in rows),
+        "a.rss": f"<rss><channel><title>c</title>{items}</channel></rss>",
+    }
+    for name, content in contents.items():
+        for pack in (bytes, gzip.compress, zstandard.compress):
+            path = written(tmp_path, name, pack(content.encode()))
+            with open_source(name, str(path), Reading()) as source:
+                entries = source.entries()
+                for _ in range(50):
+                    next(entries)
+                assert 0.4 < source.fraction() < 0.6, (name, pack)
+                assert len(list(entries)) == 50
+                assert source.fraction() == 1, (name, pack)

@@ -120,6 +120,18 @@ def test_the_rate_is_of_the_last_seconds_and_not_of_all():
     assert progress.line() == "100 sent  10/s"
 
 
+def test_the_time_left_is_known_at_the_pace_of_the_news_too():
+    clock, done = Clock(), [0.0]
+    progress = Progress(io.StringIO(), fraction=lambda: done[0], clock=clock)
+    for number in range(6_000):  # an article a minute
+        if number % 300 == 0:
+            progress.add(sent("2025-03-03"))
+            done[0] += 0.01
+        line = progress.line()
+        clock.now += 0.2
+    assert re.search(r"  20 sent  0\.01\d/s  1:[12]\d:\d\d left  ", line), line
+
+
 def test_a_narrow_terminal_gets_no_bar_and_what_is_reported_clears_the_line(monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     clock, terminal = Clock(), Terminal()
