@@ -232,7 +232,7 @@ class _Settled:
         for record in _records(self._settings, topics(self._settings).codings):
             try:
                 coding = msgspec.json.decode(record.value or b"", type=LedgerRecord)
-            except msgspec.DecodeError:
+            except (ValueError, RecursionError):
                 continue
             key = coding.topic, coding.partition, coding.article_id
             if key in self._last and coding.outcome != "dead_letter":

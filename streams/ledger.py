@@ -247,7 +247,7 @@ class Ledger:
         try:
             record = msgspec.json.decode(value, type=LedgerRecord)
             known = remembered(record)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (ValueError, RecursionError) as error:
             log.warning("%s[%d]: not a record of the ledger: %s", self._topic, partition, error)
             return
         self.memory.put(partition, record.article_id, known)

@@ -88,7 +88,8 @@ def tail(
                     continue
                 try:
                     event = msgspec.json.decode(record.value, type=Event)
-                except msgspec.MsgspecError:
+                    msgspec.json.decode(record.value)  # the fields too that an event has not
+                except (ValueError, RecursionError):  # of msgspec, and of the decoding of UTF-8
                     continue
                 yield record.value, event
 

@@ -302,6 +302,7 @@ async def test_a_null_value_in_the_ledger_is_forgotten() -> None:
 async def test_a_record_that_is_none_is_skipped() -> None:
     topic = Topic()
     topic.logs[0] += [(b"a", b"junk"), (b"a", b'{"article_id": "a"}')]
+    topic.logs[0] += [(b"a", b'{"article_id": "\xff"}'), (b"a", b'{"x": ' + b"[" * 100_000)]
     topic.write(entry("b", event_ids=["no uuid"]))
     topic.write(entry("c"))
     ledger = topic.ledger()

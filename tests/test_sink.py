@@ -32,6 +32,7 @@ from eventwire.streams.database import (  # noqa: E402
     Batch,
     Database,
     DatabaseError,
+    Migration,
     connection_parameters,
     migrations,
 )
@@ -407,6 +408,32 @@ def test_tables_are_made_once_however_many_start_at_once(url: str) -> None:
 
 def test_migrations_are_numbered_without_a_gap() -> None:
     assert [each.version for each in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_tables_of_an_older_version_are_brought_up_to_date_and_keep_their_rows(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(database, message(record()))
+    known = migrations()
+    later = known[-1].version + 1
+    added = Migration(later, "outlets", b"ALTER TABLE eventwire.events ADD outlet text;"
+                      b" UPDATE eventwire.events SET outlet = upper(source)")  # fmt: skip
+    broken = Migration(later + 1, "broken", b"DELETE FROM eventwire.events; SELECT 1 / 0")
+
+    monkeypatch.setattr("eventwire.streams.database.migrations", lambda: [*known, added, broken])
+    with pytest.raises(DatabaseError, match="division by zero"):
+        opened(url)
+    assert rows(url, "SELECT max(version) FROM eventwire.migrations") == [(known[-1].version,)]
+
+    monkeypatch.setattr("eventwire.streams.database.migrations", lambda: [*known, added])
+    opened(url).close()
+    opened(url).close()
+    assert rows(url, "SELECT version, name FROM eventwire.migrations ORDER BY version") == [
+        (each.version, each.name) for each in [*known, added]
+    ]
+    assert rows(url, "SELECT outlet FROM eventwire.events") == [
+        (EXAMPLE["article"]["source"].upper(),)
+    ]
 
 
 def test_tables_of_a_newer_version_are_left_alone(url: str) -> None:

@@ -218,7 +218,14 @@ def test_tail_yields_events_and_retractions_and_skips_what_is_neither(broker):
     topics.create_missing(settings)
     value = msgspec.json.encode(event())
     with clients.producer(settings) as producer:
-        for content in (b"noise", value, None):
+        noise = [
+            b"noise",
+            value.replace(b"Rebels", b"Rebel\xed"),
+            value[:-1] + b', "later": "\xff"}',
+            value[:-1] + b', "later": 1e999}',
+            value[:-1] + b', "later": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        ]
+        for content in (*noise, value, None):
             producer.send("tail.politics.events.v1", content, key=b"e1").get(10)
     arriving = tail(settings, from_beginning=True)
     assert [next(arriving), next(arriving)] == [(value, event()), (b"e1", None)]
