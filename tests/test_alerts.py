@@ -10,8 +10,8 @@ from conftest import no_broker
 from metric_names import asked_for, exposed
 
 FOLDER = Path(__file__).parents[1] / "deploy" / "prometheus"
-ALERTS, STORIES, CONFIG = (
-    FOLDER / name for name in ("alerts.yaml", "alerts.test.yaml", "prometheus.yaml")
+ALERTS, STORIES, WEEKS, CONFIG = (
+    FOLDER / f"{name}.yaml" for name in ("alerts", "alerts.test", "alerts.weeks.test", "prometheus")
 )
 
 
@@ -37,6 +37,7 @@ def test_prometheus_reads_its_configuration_and_the_rules() -> None:
 
 def test_the_rules_fire_when_they_should_and_only_then() -> None:
     promtool("test", "rules", STORIES)
+    promtool("test", "rules", WEEKS)
 
 
 @pytest.mark.parametrize("alert", alerts(), ids=lambda alert: alert["alert"])

@@ -160,7 +160,7 @@ def test_a_coding_profiles_its_article(coder: EventCoder) -> None:
         "event_type": {"capture": 1},
         "status": {"negated": 1},
         "confidence": {"0.8": 1},
-        "sentence_length": {"25": 1, "50": 1},
+        "sentence_length": {"50": 2},
         "unknown_tokens": {"0": 1, "0.2": 1},
         "language": {"en": 1},
     }

@@ -331,3 +331,28 @@ def test_the_latest_captures_come_with_their_evidence(filled: str) -> None:
     assert [each["type"] for each in found] == ["capture"] * 3
     assert {each["status"] for each in found} == {"occurred", "alleged"}
     assert {each["evidence"] for each in found} == {EXAMPLE["evidence"]["sentence"]}
+
+
+def test_models_of_one_version_and_of_other_weights_stand_side_by_side(
+    server: PostgresServer,
+) -> None:
+    """The version is eventwire's own, and stays when the model is trained anew."""
+    models = [EXAMPLE["model"] | {"sha256": digit * 64} for digit in "ab"]
+    records = [record("e1", model=models[0]), record("e2", model=models[1])]
+    url = new_database(server, *records, record("e3", model=models[1], event_type="meeting"))
+
+    def found(panel: str) -> list[dict[str, Any]]:
+        (query,) = (q for q in queries("rawSql") if q.where == f"model.json/{panel}/A")
+        columns, rows = ask(url, query.text)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    versions = {row["weights"]: row["events"] for row in found("Versions side by side")}
+    assert versions == {"a" * 12: 1, "b" * 12: 2}
+    assert [
+        (row["type"], row["weights"], row["events"], float(row["share, %"]))
+        for row in found("Types by version")
+    ] == [
+        (EXAMPLE["event_type"], "a" * 12, 1, 100.0),
+        (EXAMPLE["event_type"], "b" * 12, 1, 50.0),
+        ("meeting", "b" * 12, 1, 50.0),
+    ]

@@ -14,6 +14,7 @@ PAGES = [
     ROOT / "README.md", ROOT / "deploy" / "README.md", ROOT / "models" / "README.md",
     *sorted((ROOT / "docs").glob("*.md")), ROOT / "docs" / "schemas" / "README.md",
 ]  # fmt: skip
+RUNBOOKS = ROOT / "deploy" / "prometheus" / "alerts.yaml"
 
 
 def typed(page: Path) -> list[str]:
@@ -64,7 +65,7 @@ def test_pages_show_every_command() -> None:
     assert set(commands) - shown == set()
 
 
-@pytest.mark.parametrize("command", sorted({c for page in PAGES for c in told(page)}))
+@pytest.mark.parametrize("command", sorted({c for page in [*PAGES, RUNBOOKS] for c in told(page)}))
 def test_a_command_that_a_sentence_names_exists_with_its_options(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -20,14 +20,16 @@ SELECT e.model, e.model_version AS version, left(e.model_sha256, 12) AS weights,
  ORDER BY latest DESC"""
 
 LABELS_BY_VERSION = """
-SELECT e.event_type AS type, e.model || ' ' || e.model_version AS model, count(*) AS events,
-       round(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY e.model, e.model_version), 2)
+SELECT e.event_type AS type, e.model || ' ' || e.model_version AS model,
+       left(e.model_sha256, 12) AS weights, count(*) AS events,
+       round(100.0 * count(*)
+         / sum(count(*)) OVER (PARTITION BY e.model, e.model_version, e.model_sha256), 2)
          AS "share, %",
        round(avg(e.confidence)::numeric, 3) AS confidence
   FROM eventwire.events e
  WHERE $__timeFilter(e.detected_at)
- GROUP BY e.event_type, e.model, e.model_version
- ORDER BY type, model"""
+ GROUP BY e.event_type, e.model, e.model_version, e.model_sha256
+ ORDER BY type, model, weights"""
 
 DRIFT = f"max by (feature) (eventwire_drift_psi{{{W}}})"
 
