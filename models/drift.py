@@ -25,8 +25,9 @@ OTHER = "other"
 
 CONFIDENCES = tuple(n / 10 for n in range(1, 11))
 LENGTHS = (50, 75, 100, 125, 150, 200, 250, 300, 400)
-"""Characters of a sentence. None below 50: the reference is made of sentences chosen one by one, and
-has hardly any of 25, which are two of a hundred in whole articles: an index of 0.13 for nothing."""
+"""Characters of a sentence. None below 50: the reference is made of sentences chosen one by one,
+and has hardly any of 25, which are two of a hundred in whole articles: an index of 0.13 for
+nothing."""
 UNKNOWN_SHARES = (0.0, 0.02, 0.05, 0.1, 0.2)
 """Of a sentence's tokens."""
 
