@@ -67,17 +67,16 @@ def load_coder(
     fields of `seam.Limits`. Raises WeightsError.
     """
     folder = Path(model) if model else predict.DEFAULT_MODEL
-    if threads:
-        torch.set_num_threads(threads)
     device = predict.device()
     if precision == "auto":
         low = device != "cpu" or predict.fast_bfloat16()
     else:
         low = precision == "bfloat16"
-    predictor = predict.load(folder, device=device, dtype=torch.bfloat16 if low else torch.float32)
+    dtype = torch.bfloat16 if low else torch.float32
+    predictor = predict.load(folder, device=device, dtype=dtype, threads=threads)
     log.info(
         "model %s on %s in %s, %d threads",
-        folder.name, device, "bfloat16" if low else "float32", torch.get_num_threads(),
+        folder.name, device, "bfloat16" if low else "float32", predictor.threads,
     )  # fmt: skip
     named = ModelRef(
         name=folder.name,

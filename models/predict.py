@@ -4,10 +4,11 @@ import itertools
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -15,13 +16,14 @@ from torch import Tensor
 from eventwire.models import weights
 from eventwire.models.corpus import ROLES, AnnotatedEvent
 from eventwire.models.network import EventNetwork, Reading, Triggers
+from eventwire.models.packed import encoder
 from eventwire.models.records import Stats, Status
 from eventwire.models.words import TOKENIZER, WordReader, Words, batches, windows
 
 DEFAULT_MODEL = Path(__file__).with_name("event-coder-en")
 DECODING = "decoding.json"
 
-BUDGET = 4096
+BUDGET = 2048
 """Padded pieces a batch holds; larger ones leave the cache and gain nothing on a CPU."""
 
 
@@ -73,8 +75,18 @@ class FoundTrigger:
     score: float
 
 
+class _Found(NamedTuple):
+    margin: int
+    """Words between the trigger and the nearer border of its window."""
+    prediction: Prediction
+
+
 class Predictor:
-    """A trained network with its word reader; not thread-safe."""
+    """A trained network with its word reader; not thread-safe.
+
+    On a CPU each of its threads computes batches of its own: several in one operation would wait
+    for each other after every one.
+    """
 
     def __init__(
         self,
@@ -84,7 +96,9 @@ class Predictor:
         *,
         device: str = "cpu",
         dtype: torch.dtype = torch.float32,
+        threads: int | None = None,
     ) -> None:
+        """`threads` of a CPU, by default as many as torch would use."""
         network.train(mode=False)
         self.network = network
         torch.nn.Module.to(network, device=device, dtype=dtype)
@@ -92,13 +106,17 @@ class Predictor:
         self.decoding = decoding
         self.device = torch.device(device)
         self.dtype = dtype
+        self.threads = (threads or torch.get_num_threads()) if device == "cpu" else 1
+        self._encode = encoder(network)
+        self._pool = ThreadPoolExecutor(
+            self.threads, "predict", initializer=torch.set_num_threads, initargs=(1,)
+        )
         self.types: list[str] = network.config.types
         self.statuses = cast("list[Status]", network.config.statuses)
         self.stats = Stats()
         self.unknown_shares: list[float] = []
         """Of each sentence of the last `predict`, see `WordReader.unknown_share`."""
 
-    @torch.inference_mode()
     def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
         """Events of each sentence, in order of their triggers."""
         clock = Clock(self.stats)
@@ -112,26 +130,53 @@ class Predictor:
                 parts += cut
                 owner += [index] * len(cut)
         clock.lap("tokenise")
-        found: list[list[tuple[float, FoundTrigger, Prediction]]] = [[] for _ in sentences]
-        for group in batches([len(words.ids) for words in parts], BUDGET):
-            batch = [parts[i] for i in group]
-            pieces = self.reader.pieces(batch).to(self.device)
-            self.stats.tokens += int(sum(len(words.ids) for words in batch)) + 2 * len(batch)
-            self.stats.padded_tokens += pieces.ids.numel()
-            clock.lap("tokenise")
-            vectors = self.network.encode(pieces)
-            probabilities = self.network.trigger_logits(vectors).float().softmax(-1).cpu()
-            clock.lap("encode")
-            triggers = self.triggers(probabilities, pieces.word_mask.cpu())
-            if triggers:
-                texts = [sentences[owner[index]] for index in group]
-                events = self._read(vectors, pieces.word_mask, triggers, batch, texts)
-                for trigger, event in zip(triggers, events, strict=True):
-                    margin = _margin(trigger, batch[trigger.window])
-                    found[owner[group[trigger.window]]].append((margin, trigger, event))
-            clock.lap("spans")
+        groups = list(batches([len(words.ids) for words in parts], BUDGET))
+        # The largest first: when the threads run out of batches, they do so at about the same time.
+        groups.sort(key=lambda group: -sum(len(parts[index].ids) for index in group))
+        of_part: list[list[_Found]] = [[] for _ in parts]
+        spent = Stats()
+        for group, (found, cost) in zip(
+            groups,
+            self._pool.map(
+                self._batch,
+                ([parts[index] for index in group] for group in groups),
+                ([sentences[owner[index]] for index in group] for group in groups),
+            ),
+            strict=True,
+        ):
+            for index, events in zip(group, found, strict=True):
+                of_part[index] = events
+            spent.add(cost)
+        clock.share(spent.seconds)
+        spent.seconds = {}
+        self.stats.add(spent)
         self.stats.sentences += len(sentences)
-        return [_without_repeats(events) for events in found]
+        of_sentence: list[list[_Found]] = [[] for _ in sentences]
+        for index, events in zip(owner, of_part, strict=True):
+            of_sentence[index] += events
+        return [_without_repeats(events) for events in of_sentence]
+
+    @torch.inference_mode()
+    def _batch(self, batch: list[Words], texts: list[str]) -> tuple[list[list[_Found]], Stats]:
+        """Events of each window, and what they cost; `texts` are those of the sentences."""
+        spent = Stats()
+        clock = Clock(spent)
+        found: list[list[_Found]] = [[] for _ in batch]
+        pieces = self.reader.pieces(batch).to(self.device)
+        spent.tokens = sum(len(words.ids) for words in batch) + 2 * len(batch)
+        spent.padded_tokens = pieces.ids.numel()
+        clock.lap("tokenise")
+        vectors = self._encode(pieces)
+        probabilities = self.network.trigger_logits(vectors).float().softmax(-1).cpu()
+        clock.lap("encode")
+        triggers = self.triggers(probabilities, pieces.word_mask.cpu())
+        if triggers:
+            events = self._read(vectors, pieces.word_mask, triggers, batch, texts)
+            for trigger, event in zip(triggers, events, strict=True):
+                (first, last), count = trigger.words, len(batch[trigger.window].spans)
+                found[trigger.window].append(_Found(min(first, count - 1 - last), event))
+        clock.lap("spans")
+        return found, spent
 
     def triggers(self, probabilities: Tensor, word_mask: Tensor) -> list[FoundTrigger]:
         """`probabilities` (batch, words, 1 + types), `word_mask` (batch, words)."""
@@ -292,29 +337,31 @@ def _is_loose(word: str, end: int) -> bool:
     return word in _LOOSE or not word[end].isalnum()
 
 
-def _margin(trigger: FoundTrigger, words: Words) -> float:
-    """Words between the trigger and the nearer border of its window."""
-    return min(trigger.words[0], len(words.spans) - 1 - trigger.words[1])
-
-
-def _without_repeats(found: list[tuple[float, FoundTrigger, Prediction]]) -> list[Prediction]:
+def _without_repeats(found: list[_Found]) -> list[Prediction]:
     """Windows overlap: of triggers that do, keep the one furthest from a border."""
     kept: list[Prediction] = []
-    for _, _, event in sorted(found, key=lambda item: -item[0]):
+    for _, event in sorted(found, key=lambda one: -one.margin):
         start, end = event.trigger
         if all(end <= other.trigger[0] or other.trigger[1] <= start for other in kept):
             kept.append(event)
     return sorted(kept, key=lambda event: event.trigger)
 
 
-def load(folder: Path, *, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Predictor:
+def load(
+    folder: Path,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
+    threads: int | None = None,
+) -> Predictor:
     """The predictor of a model folder. Raises WeightsError."""
     network = EventNetwork.from_pretrained(folder)
     try:
         reader = WordReader(folder)
     except Exception as error:  # tokenizers raises nothing narrower
         raise weights.unreadable(folder / TOKENIZER, error) from error
-    return Predictor(network, reader, Decoding.load(folder), device=device, dtype=dtype)
+    decoding = Decoding.load(folder)
+    return Predictor(network, reader, decoding, device=device, dtype=dtype, threads=threads)
 
 
 def device() -> str:
@@ -351,4 +398,12 @@ class Clock:
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
         self._seconds[stage] = self._seconds.get(stage, 0.0) + now - self._last
+        self._last = now
+
+    def share(self, spent: Mapping[str, float]) -> None:
+        """Of a lap of several stages at a time, to each as much as threads have `spent` in it."""
+        now = time.perf_counter()
+        wall = (now - self._last) / max(sum(spent.values()), 1e-9)
+        for stage, seconds in spent.items():
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + wall * seconds
         self._last = now

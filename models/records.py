@@ -238,6 +238,14 @@ class Stats(msgspec.Struct, kw_only=True):
     """Token positions computed, padding included."""
     seconds: dict[str, float] = msgspec.field(default_factory=dict)
 
+    def add(self, other: "Stats") -> None:
+        self.articles += other.articles
+        self.sentences += other.sentences
+        self.tokens += other.tokens
+        self.padded_tokens += other.padded_tokens
+        for stage, seconds in other.seconds.items():
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
 
 def event_id(article_id: str, event_type: str, sentence_start: int, trigger_start: int) -> str:
     """The id that the same event of the same article gets from any run and any model."""

@@ -219,7 +219,7 @@ class CoderProcess:
             for article in articles:
                 result, cost = await self._alone(article, estimate, deaths)
                 results.append(result)
-                _add(spent, cost)
+                spent.add(cost)
             return Coded(results, spent, time.monotonic() - began)
         return Coded(list(done.codings), done.spent, time.monotonic() - began)
 
@@ -317,15 +317,6 @@ class CoderProcess:
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
     """The child gets its settings as arguments, and Kafka's passwords are not its business."""
     return {name: value for name, value in environment.items() if not name.startswith(PREFIX)}
-
-
-def _add(total: Stats, spent: Stats) -> None:
-    total.articles += spent.articles
-    total.sentences += spent.sentences
-    total.tokens += spent.tokens
-    total.padded_tokens += spent.padded_tokens
-    for stage, seconds in spent.seconds.items():
-        total.seconds[stage] = total.seconds.get(stage, 0.0) + seconds
 
 
 # ------------------------------------------------------------------------------ the child's end

@@ -154,7 +154,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ) = None
     coder_threads: (
         Annotated[
-            int, Meta(ge=1, le=1024, description="CPU threads of the coder; unset: measured.")
+            int, Meta(ge=1, le=1024, description="CPU threads of the coder; unset: one a core.")
         ]
         | None
     ) = None
@@ -167,7 +167,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 60.0
     batch_seconds: Annotated[
         float, Meta(gt=0, le=60, description="Estimated work of a batch of articles, seconds.")
-    ] = 1.0
+    ] = 2.0
     linger: Annotated[
         float,
         Meta(ge=0, le=10, description="Seconds an article waits for others to join its batch."),

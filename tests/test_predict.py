@@ -1,5 +1,6 @@
 import random
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,14 +133,30 @@ def test_an_abbreviation_a_name_and_a_date_are_not_cut() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_sentence_has_the_same_result_to_the_last_bit_in_any_batch(dtype: torch.dtype) -> None:
-    predictor = predict.load(predict.DEFAULT_MODEL, dtype=dtype)
+def test_a_sentence_has_the_same_result_to_the_last_bit_in_any_batch_and_any_number_of_threads(
+    dtype: torch.dtype,
+) -> None:
+    predictor = predict.load(predict.DEFAULT_MODEL, dtype=dtype, threads=1)
     sentences = [s.text for s in read_corpus(BEHAVIOUR)][::12]
     alone = [predictor.predict([sentence])[0] for sentence in sentences]
+    predictor = predict.load(predict.DEFAULT_MODEL, dtype=dtype, threads=3)
     assert predictor.predict(sentences) == alone
     shuffled = sentences * 3
     random.Random(3).shuffle(shuffled)
     assert predictor.predict(shuffled) == [alone[sentences.index(s)] for s in shuffled]
+
+
+def test_the_threads_of_a_predictor_are_its_own() -> None:
+    before = torch.get_num_threads()
+    predictor = predict.load(predict.DEFAULT_MODEL, threads=before + 1)
+    assert len(predictor.predict(SENTENCES)) == len(SENTENCES)
+    assert torch.get_num_threads() == before
+
+
+def test_stages_take_no_longer_together_than_the_whole(predictor: Predictor) -> None:
+    before, began = sum(predictor.stats.seconds.values()), time.perf_counter()
+    predictor.predict(SENTENCES * 20)
+    assert sum(predictor.stats.seconds.values()) - before <= time.perf_counter() - began
 
 
 def test_sentences_without_words_have_no_events(predictor: Predictor) -> None:
