@@ -289,6 +289,14 @@ def _value(columns: Columns, column: str) -> object:
 def _text(value: object, field: str, column: str) -> str:
     if isinstance(value, str):
         return canonical(value)
+    if isinstance(value, bytes):  # of Parquet that Hive, Impala or old Spark wrote
+        try:
+            return canonical(value.decode())
+        except UnicodeDecodeError as error:
+            byte = f"0x{value[error.start]:02x} at {error.start}"
+            raise NoArticle(
+                "not_utf8", f"column '{column}': expected UTF-8, got byte {byte}"
+            ) from None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, datetime | date):

@@ -341,3 +341,13 @@ def test_what_is_read_ahead_is_not_done(tmp_path):
                 assert 0.4 < source.fraction() < 0.6, (name, pack)
                 assert len(list(entries)) == 50
                 assert source.fraction() == 1, (name, pack)
+
+
+def test_bytes_of_parquet_are_text_where_they_are_utf8(tmp_path):
+    """Hive, Impala and old Spark do not say of a column that it is text."""
+    path = parquet(tmp_path, {"id": [b"007", b"\xff"], "text": [b"Z\xc3\xbcrich", b"x"]})
+    entries = read(path)
+    assert [(a.id, a.text) for a in articles(entries)] == [("007", "Zürich")]
+    assert refusals(entries) == [
+        "feed.parquet row 2: column 'id': expected UTF-8, got byte 0xff at 0"
+    ]
