@@ -1,4 +1,5 @@
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,7 @@ from postgres_server import PASSWORD, USER, PostgresServer, started
 
 from eventwire.streams import apache_kafka
 from eventwire.streams import settings as settings_module
+from eventwire.streams.feeds import moment
 from eventwire.streams.settings import Settings
 from eventwire.streams.topics import topics
 
@@ -131,6 +133,24 @@ def test_settings_of_compose_are_settings(compose: dict[str, Any], tmp_path: Pat
                 environment[name] = str(secret)
         loaded = settings_module.load(environment)
         assert loaded.broker_list == ["kafka:19092"]
+
+
+@pytest.mark.parametrize("name", ["README.md", "compose.yaml"])
+def test_the_dashboard_is_opened_where_the_sample_feed_has_its_news(name: str) -> None:
+    """It begins with the last seven days, in which that has nothing."""
+    lines = (ROOT / "streams" / "sample.jsonl").read_text(encoding="utf-8").splitlines()
+    told = re.findall(r'"published_at": "([^"]+)"', "\n".join(lines))
+    links = re.findall(
+        r"http://localhost:3000/d/([\w-]+)\?from=(\d+)&to=(\d+)", (DEPLOY / name).read_text()
+    )
+    news = json.loads((DEPLOY / "grafana" / "dashboards" / "news.json").read_text())
+    ((uid, begin, end),) = links
+    assert uid == news["uid"]
+    assert len(told) > 10
+    for text in told:
+        published = moment(text)
+        assert published is not None
+        assert int(begin) <= published.timestamp() * 1000 <= int(end)
 
 
 def test_commands_of_compose_are_commands(compose: dict[str, Any]) -> None:
