@@ -189,6 +189,7 @@ class _Choosing:
     def __init__(self, plan: Plan, state: _State) -> None:
         self._plan, self._kept, self._before = plan, state.kept, state.before
         self._stopping = state.stopping
+        self._resumable = state.path is not None and state.kept.of_files
         self._left = None if plan.limit is None else plan.limit - state.kept.counts.sent
         self._done = 0
         """Files that are read to their end."""
@@ -290,10 +291,8 @@ class _Choosing:
 
     def _stop_at(self, message: str) -> None:
         if self._plan.malformed == "stop":
-            raise FeedError(
-                f"{message}; stopped there, as --malformed stop asks:"
-                " --malformed skip --resume goes on behind it"
-            )
+            hint = ": --malformed skip --resume goes on behind it" if self._resumable else ""
+            raise FeedError(f"{message}; stopped there, as --malformed stop asks{hint}")
 
     def fraction(self) -> float | None:
         """Of all bytes, how many are read; or of the limit, how many are sent."""
@@ -422,5 +421,6 @@ def _summary(progress: Progress, noun: str, kept: Manifest, path: Path | None) -
     if path is not None:
         more += f", manifest {path}"
         if kept.state != "finished":
-            more += f"; {kept.state}, --resume sends the rest"
+            rest = "--resume sends the rest" if kept.of_files else "a pipe cannot be resumed"
+            more += f"; {kept.state}, {rest}"
     return progress.summary(dry_run=False, noun=noun, more=more)

@@ -102,6 +102,11 @@ class Manifest(msgspec.Struct, kw_only=True):
     offsets: dict[str, Offsets] = {}
     """Partition to what was acknowledged there."""
 
+    @property
+    def of_files(self) -> bool:
+        """Whether all of it can be read once more: a pipe cannot."""
+        return all(one.bytes is not None for one in self.inputs)
+
     def written(self, partition: int, offset: int) -> None:
         known = self.offsets.setdefault(str(partition), Offsets(offset, offset))
         known.last = max(known.last, offset)

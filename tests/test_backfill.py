@@ -290,13 +290,16 @@ def test_what_was_never_begun_is_not_resumed(place):
     assert place.keys() == Counter()
 
 
-def test_a_pipe_is_not_resumed(place):
-    content = article(0) + "\n"
-    assert place.run("-", "--manifest", place.manifest, stdin=_pipe(content))[0] == 0
-    kept = place.kept()
-    kept.state = "running"
-    kept.save(place.manifest)
-    status, errors = place.run("-", "--manifest", place.manifest, "--resume", stdin=_pipe(content))
+BAD = article(0) + "\n{\n" + article(2) + "\n"
+
+
+def test_a_pipe_is_not_resumed_and_nothing_says_that_it_can_be(place):
+    options = ["-", "--malformed", "stop", "--manifest", place.manifest]
+    status, errors = place.run(*options, stdin=_pipe(BAD))
+    assert status == 1
+    assert "failed, a pipe cannot be resumed" in errors
+    assert "--resume" not in errors
+    status, errors = place.run(*options, "--resume", stdin=_pipe(BAD))
     assert status == 2
     assert "--resume needs files, which can be read once more" in errors
 
@@ -386,9 +389,6 @@ def test_only_what_was_published_in_a_time_is_sent(place):
     assert status == 0
     assert place.keys() == Counter(["a1", "a2"])
     assert "2 sent, 2 not of the time asked for, 2 undated" in errors
-
-
-BAD = article(0) + "\n{\n" + article(2) + "\n"
 
 
 @pytest.mark.parametrize(
