@@ -136,7 +136,8 @@ def dry_run(settings: Settings, plan: Plan, terminal: TextIO = sys.stderr) -> bo
                 progress.add(Sent(*one, 0, 0) if isinstance(one, Line) else one)
     if not stopping.signal:
         chosen.tell_unseen()
-    log.info("%s", progress.summary(dry_run=True, noun=chosen.noun))
+    more = "; interrupted" if stopping.signal else ""
+    log.info("%s", progress.summary(dry_run=True, noun=chosen.noun, more=more))
     stopping.end()
     return kept.counts.lost == 0
 

@@ -182,7 +182,7 @@ def export(loaded: Settings, options: argparse.Namespace) -> int:
 def compare(loaded: Settings, options: argparse.Namespace) -> int:
     import msgspec
 
-    from eventwire.streams import compare
+    from eventwire.streams import compare, tail
 
     both = options.min_confidence or 0.0
     thresholds = [
@@ -196,7 +196,10 @@ def compare(loaded: Settings, options: argparse.Namespace) -> int:
         articles=options.articles,
         examples=options.examples,
     )
-    print(msgspec.json.encode(found).decode() if options.json else compare.page(found))
+    if options.json:
+        print(tail.harmless_json(msgspec.json.encode(found)))
+    else:
+        print(compare.page(found))
     return DONE
 
 

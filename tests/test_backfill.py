@@ -202,6 +202,20 @@ def test_a_replay_that_waits_for_its_pipe_ends_at_once(place):
     process.stderr.close()
 
 
+def test_a_dry_run_that_is_stopped_says_that_this_was_not_all(place):
+    process = place.start("-", "--dry-run", stdin=subprocess.PIPE)
+    process.stdin.write("no JSON\n")
+    process.stdin.flush()
+    assert "expected JSON" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    process.wait(20)
+    assert process.returncode == 130
+    assert "1 line: 1 would be sent" in (said := process.stderr.read())
+    assert said.endswith("; interrupted\n")
+    process.stdin.close()
+    process.stderr.close()
+
+
 def test_several_files_are_resumed_where_it_stopped(place):
     feeds = [place.feed(n, name=f"{n}.jsonl") for n in (100, 900)]
     feeds[0].write_text("".join(article(f"x{n}") + "\n" for n in range(100)))

@@ -13,7 +13,7 @@ from conftest import PYTHONPATH
 from test_tail import event
 
 from eventwire.models.records import ArticleRef, ModelRef, Participant
-from eventwire.streams import clients, topics
+from eventwire.streams import cli, clients, topics
 from eventwire.streams.compare import compare, matched, page
 from eventwire.streams.feeds import FeedError
 from eventwire.streams.settings import Settings
@@ -264,6 +264,15 @@ def test_no_word_of_a_record_reaches_the_terminal_raw(compared):
     )
     assert found.changed == 1
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", page(found))
+
+
+def test_no_control_of_a_record_reaches_the_terminal_within_json(tmp_path, capsys):
+    hostile = made("e1", article="a\x9b31m\u202e")
+    a, b = (written(tmp_path / f"{name}.jsonl", *of) for name, of in (("a", [hostile]), ("b", [])))
+    assert cli.main(["compare", a, b, "--json"]) == 0
+    printed = capsys.readouterr().out
+    assert not re.search("[\x80-\x9f\u202a-\u202e]", printed)
+    assert json.loads(printed)["examples"][0]["a"]["article"]["id"] == "a\x9b31m\u202e"
 
 
 def test_the_page_of_the_documentation_is_what_is_printed(tmp_path, monkeypatch):
