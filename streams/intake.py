@@ -1,6 +1,7 @@
 """Messages on their way to the coder, gathered to batches of bounded work."""
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -103,17 +104,16 @@ class Intake:
         self._changed.set()
 
     async def take(self) -> list[Item]:
-        while not self._items:
-            await self._change()
         while not self._full:
-            left = self._items[0].arrived + self._linger - time.monotonic()
-            if left <= 0:
-                break
-            try:
+            left = None
+            # Looked for anew each time: all may be cleared while others are waited for.
+            if self._items:
+                left = self._items[0].arrived + self._linger - time.monotonic()
+                if left <= 0:
+                    break
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._change()
-            except TimeoutError:
-                break
         return self._cut()
 
     def clear(self) -> None:

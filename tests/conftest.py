@@ -70,9 +70,10 @@ AnyBroker = Embedded | Cluster | Elsewhere
 
 
 LONG = (
-    "test_faults", "test_backfill", "test_worker_outage", "test_cli", "test_faults_kafka",
-    "test_worker_e2e", "test_demo", "test_sink", "test_offsets", "test_dlq", "test_real_kafka",
-    "test_real_kafka_sink", "test_real_kafka_security", "test_predict",
+    "test_faults", "test_backfill", "test_faults_kafka", "test_worker_e2e", "test_worker_outage",
+    "test_cli", "test_real_kafka_sink", "test_sink", "test_bench_stream", "test_real_kafka",
+    "test_watching", "test_predict", "test_dlq", "test_real_kafka_security", "test_train",
+    "test_faults_ledger", "test_secrets", "test_demo", "test_offsets", "test_subscribe",
 )  # fmt: skip
 """Files that take longest, more or less in this order: those that wait between those that
 compute."""

@@ -52,6 +52,18 @@ async def test_an_article_waits_for_others_no_longer_than_the_linger() -> None:
         assert ids(await taking) == ["a", "b"]
 
 
+async def test_what_is_cleared_while_it_waits_for_others_is_not_taken() -> None:
+    waiting = intake(linger=0.05)
+    await waiting.put(item("a"))
+    taking = asyncio.create_task(waiting.take())
+    await asyncio.sleep(0.01)
+    waiting.clear()
+    await asyncio.sleep(0.01)
+    await waiting.put(item("b"))
+    async with asyncio.timeout(1):
+        assert ids(await taking) == ["b"]
+
+
 async def test_a_full_batch_does_not_linger() -> None:
     waiting = intake(rate=10.0, linger=60.0)
     await waiting.put(item("a", 10))
