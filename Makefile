@@ -10,7 +10,7 @@
 # PYTHON=python3.12        the interpreter, 3.11 or newer
 # TORCH_BACKEND=cpu        torch without CUDA; auto: for this machine's GPU; index: as the package
 #                          index has it, which on Linux brings 2.5 GB of CUDA libraries
-# PROCESSES=3              that run the tests, each with brokers of its own and up to 2 GB
+# PROCESSES=3              that run the tests, each with brokers of its own; three take 7 GB
 # FEED="my articles.jsonl" what the demo replays; - is stdin
 
 PYTHON ?= python3

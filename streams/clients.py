@@ -200,6 +200,7 @@ def client_options(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": settings.broker_list,
         "bootstrap_timeout_ms": int(settings.connect_timeout * 1000),
         "client_id": "eventwire",
+        "reconnect_backoff_max_ms": 2_000,  # not 30 s, for which brokers are back and not noticed
         "security_protocol": settings.security_protocol,
         "ssl_context": ssl_context(settings),
     }

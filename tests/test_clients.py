@@ -60,6 +60,11 @@ def test_one_broker_of_several_is_enough(broker):
         assert admin.describe_cluster()["brokers"]
 
 
+def test_brokers_that_are_back_are_found_within_seconds(broker):
+    with clients.admin(Settings(brokers=broker.address)) as admin:
+        assert admin.config["reconnect_backoff_max_ms"] < 5_000
+
+
 def test_something_that_is_not_kafka_is_told():
     with server(lambda connection: connection.close()) as address:
         message = refusal(brokers=address, connect_timeout=1.0)
