@@ -36,7 +36,9 @@ def standing_records(settings: Settings, topic: str | None = None) -> Iterator[t
     with (
         tempfile.TemporaryDirectory(prefix="eventwire-", ignore_cleanup_errors=True) as folder,
         closing(sqlite3.connect(Path(folder) / "standing")) as database,
-        clients.reader(settings, [topic], from_beginning=True) as consumer,
+        clients.reader(
+            settings, [topic], from_beginning=True, isolation_level="read_committed"
+        ) as consumer,
     ):
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
@@ -54,12 +56,14 @@ def standing_records(settings: Settings, topic: str | None = None) -> Iterator[t
 
 
 def until_the_end(settings: Settings, consumer: KafkaConsumer) -> Iterator[ConsumerRecord]:
-    """Records up to the end that each partition has now."""
+    """Records up to the end that each partition has now; where the consumer reads what is committed
+    only, not behind a transaction that is open."""
     partitions = list(consumer.assignment())
     try:
         begins, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
     except KafkaError as error:
         raise BrokerError(f"Kafka at {settings.brokers}: {error}") from error
+    committed = dict(ends) if consumer.config["isolation_level"] == "read_committed" else {}
     waiting = {partition for partition in partitions if begins[partition] < ends[partition]}
     told: set[TopicPartition] = set()
     heard = checked = time.monotonic()
@@ -90,3 +94,8 @@ def until_the_end(settings: Settings, consumer: KafkaConsumer) -> Iterator[Consu
         elif now - checked > CHECK_SECONDS:
             clients.greet(settings)  # raises where they are gone
             checked = now
+            waiting = {
+                partition
+                for partition in waiting
+                if partition not in committed or consumer.position(partition) < committed[partition]
+            }

@@ -69,7 +69,9 @@ def tail(
     topic = topics(settings).events.name
     connection = Connection(settings)
     earliest = -1 if since is None else max(0, int(since * 1000))
-    with clients.reader(settings, [topic], from_beginning=from_beginning) as consumer:
+    with clients.reader(
+        settings, [topic], from_beginning=from_beginning, isolation_level="read_committed"
+    ) as consumer:
         if since is not None:
             found = consumer.offsets_for_times(dict.fromkeys(consumer.assignment(), earliest))
             for partition, start in found.items():

@@ -1,4 +1,8 @@
+from contextlib import closing
+from typing import ClassVar
+
 import pytest
+from kafka import KafkaProducer
 
 from eventwire.streams import clients, standing, topics
 from eventwire.streams.clients import BrokerError
@@ -75,8 +79,32 @@ def test_a_missing_topic_is_named(broker):
         list(standing_records(settings))
 
 
+def test_of_transactions_only_what_is_committed_stands_and_an_open_one_is_not_waited_for(
+    kafka, monkeypatch
+):
+    monkeypatch.setattr(standing, "CHECK_SECONDS", 0.5)
+    settings = room(kafka, "transactions", (b"a", b"1"))
+    topic = topics.topics(settings).events.name
+    with closing(
+        KafkaProducer(bootstrap_servers=settings.broker_list, transactional_id="standing")
+    ) as producer:
+        producer.init_transactions()
+        for value, end in (
+            (b"committed", producer.commit_transaction), (b"aborted", producer.abort_transaction)
+        ):  # fmt: skip
+            producer.begin_transaction()
+            producer.send(topic, value, key=value).get(10)
+            end()
+        producer.begin_transaction()
+        producer.send(topic, b"open", key=b"open").get(10)
+        assert values(settings) == [b"1", b"committed"]
+        producer.abort_transaction()
+
+
 class Silent:
     """A consumer of a partition whose records never come."""
+
+    config: ClassVar = {"isolation_level": "read_uncommitted"}
 
     def __init__(self, partition):
         self._partition = partition

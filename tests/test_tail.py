@@ -8,10 +8,12 @@ import sys
 import threading
 import time
 import unicodedata
+from contextlib import closing
 
 import msgspec
 import pytest
 from conftest import on_both_brokers
+from kafka import KafkaProducer
 
 from eventwire.models.records import (
     ArticleRef,
@@ -229,6 +231,26 @@ def test_tail_yields_events_and_retractions_and_skips_what_is_neither(broker):
             producer.send("tail.politics.events.v1", content, key=b"e1").get(10)
     arriving = tail(settings, from_beginning=True)
     assert [next(arriving), next(arriving)] == [(value, event()), (b"e1", None)]
+    arriving.close()
+
+
+def test_tail_shows_no_event_of_a_transaction_that_was_taken_back(kafka):
+    settings = Settings(brokers=kafka.address, topic_prefix="tail-committed.", partitions=1)
+    topics.create_missing(settings)
+    topic = topics.topics(settings).events.name
+    with closing(
+        KafkaProducer(bootstrap_servers=settings.broker_list, transactional_id="tail")
+    ) as producer:
+        producer.init_transactions()
+        for key, end in (
+            (b"no", producer.abort_transaction),
+            (b"yes", producer.commit_transaction),
+        ):
+            producer.begin_transaction()
+            producer.send(topic, None, key=key).get(10)
+            end()
+    arriving = tail(settings, from_beginning=True)
+    assert next(arriving) == (b"yes", None)
     arriving.close()
 
 
