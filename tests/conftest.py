@@ -393,7 +393,7 @@ class WorkerProcess:
         assert found, f"{name} is not among the metrics"
         return float(found.group(1))
 
-    def wait_for_log(self, pattern: str, seconds: float = 20.0) -> Any:
+    def wait_for_log(self, pattern: str, seconds: float = 60.0) -> Any:
         deadline = time.monotonic() + seconds
         while not (found := re.search(pattern, self.logged)):
             if time.monotonic() > deadline or self.process.poll() is not None:
