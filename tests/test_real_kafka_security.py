@@ -15,7 +15,7 @@ import pytest
 from conftest import TESTS, Room, WorkerProcess, no_broker
 from kafka_cluster import Cluster
 
-from eventwire.streams.apache_kafka import Installation
+from eventwire.streams.apache_kafka import JVM_OPTIONS, Installation
 from eventwire.streams.settings import Settings
 
 NewWorker = Callable[..., WorkerProcess]
@@ -141,7 +141,8 @@ def grant(cluster: Cluster, kafka: Installation) -> None:
     commands.append(
         f"--bootstrap-server $KAFKA --add --allow-principal User:worker {describe} {SEEN}"
     )
-    tool = [kafka.java, "-cp", kafka.jars / "*", "org.apache.kafka.tools.AclCommand"]
+    classes = ("-cp", kafka.jars / "*", "org.apache.kafka.tools.AclCommand")
+    tool = [kafka.java, *JVM_OPTIONS, *classes]
     running = [
         subprocess.Popen(
             [*tool, *shlex.split(command.replace("$KAFKA", cluster.address))],
