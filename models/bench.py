@@ -50,7 +50,7 @@ class Report(msgspec.Struct, kw_only=True):
     stages: dict[str, float]
     """Share of the coder's time."""
     padding: float
-    """Share of the computed positions that was padding."""
+    """Share of the positions of batches that was padding."""
 
     def table(self) -> str:
         lines = [

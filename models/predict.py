@@ -23,8 +23,8 @@ from eventwire.models.words import TOKENIZER, WordReader, Words, batches, window
 DEFAULT_MODEL = Path(__file__).with_name("event-coder-en")
 DECODING = "decoding.json"
 
-BUDGET = 2048
-"""Padded pieces a batch holds; larger ones leave the cache and gain nothing on a CPU."""
+BUDGET = 1024
+"""Padded pieces a batch holds; larger ones gain nothing on a CPU, and cost each thread memory."""
 
 
 class Prediction(AnnotatedEvent, frozen=True, kw_only=True):

@@ -235,7 +235,7 @@ class Stats(msgspec.Struct, kw_only=True):
     sentences: int = 0
     tokens: int = 0
     padded_tokens: int = 0
-    """Token positions computed, padding included."""
+    """Token positions of the batches, padding included; the encoder on a CPU skips it."""
     seconds: dict[str, float] = msgspec.field(default_factory=dict)
 
     def add(self, other: "Stats") -> None:

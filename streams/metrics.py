@@ -113,7 +113,7 @@ class Metrics:
             **into,
         )
         self._padding = Histogram(
-            "padding_ratio", "Share of the token positions computed for a batch that is padding",
+            "padding_ratio", "Share of the token positions of a batch that is padding",
             buckets=SHARES, **into,
         )  # fmt: skip
         self._sentences = Counter("sentences", "Sentences coded", **into)
