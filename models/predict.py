@@ -250,11 +250,16 @@ class Predictor:
                 role: _spans(text, inside[row][number], begin[row][number], spans, glued)
                 for number, role in enumerate(ROLES)
             }
+            at = spans[trigger.words[0]][0], spans[trigger.words[1]][1]
+            arguments["time"] = _of_the_event(text, at, arguments["time"])
+            kind = self.types[trigger.type]
+            if kind == "decline_comment" and _DENIED.search(text[slice(*at)]):
+                kind = "denial"
             events.append(
                 Prediction(
-                    type=self.types[trigger.type],
+                    type=kind,
                     status=self.statuses[status[row]],
-                    trigger=(spans[trigger.words[0]][0], spans[trigger.words[1]][1]),
+                    trigger=at,
                     confidence=self.decoding.confidence(trigger.score),
                     **arguments,
                 )
@@ -306,6 +311,25 @@ def _glued(text: str, spans: list[tuple[int, int]]) -> list[bool]:
     return [any(start < at < end for start, end in glue) for at, _ in spans]
 
 
+def _of_the_event(
+    text: str, trigger: tuple[int, int], times: list[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Without the times when it was only said."""
+    said = [_SAID_ON.search(text[:start]) for start, _ in times]
+    return [
+        time
+        for time, found in zip(times, said, strict=True)
+        if not found or trigger[0] <= found.start() < trigger[1]
+    ]
+
+
+_SAID_ON = re.compile(r"\b(?:said|reported)(?: on)? $")
+"""Before a time: that is when it was said. In 541 annotations of what was said on a day, 456 leave
+the day out or know another one."""
+
+_DENIED = re.compile(r"\b(?:denied|denies|deny|denying)\b", re.IGNORECASE)
+"""Who denies has commented: of 330 annotated triggers with "denied" none declines to."""
+
 _MODALS = frozenset({"may", "might"})
 """Before a trigger: annotators call 1 in 43 such events planned."""
 
@@ -314,7 +338,7 @@ _JOINING = frozenset({"in", "of"})
 
 _LOOSE = frozenset(
     {"the", "a", "an", "and", "or", "but", "of", "to", "in", "on", "at", "by", "for", "with"}
-    | {"from", "as", "that"}
+    | {"from", "as", "that", "near", "outside", "inside"}
 )
 """Words that no argument begins or ends with."""
 

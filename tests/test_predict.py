@@ -9,7 +9,7 @@ import torch
 
 from eventwire.models import predict
 from eventwire.models.corpus import read_corpus
-from eventwire.models.predict import Decoding, Predictor, _glued, _spans
+from eventwire.models.predict import Decoding, Predictor, _glued, _of_the_event, _spans
 
 SENTENCES = [
     "Rebels captured two pilots near Malha on Tuesday.",
@@ -224,3 +224,26 @@ def test_two_parts_of_a_place_are_one(joining: str) -> None:
     words = [match.span() for match in re.finditer(r"\w+", text)]
     inside, begin = [False, True, False, True], [False, True, False, True]
     assert _spans(text, inside, begin, words, [False] * 4) == [(2, len(text))]
+
+
+@pytest.mark.parametrize(
+    ("text", "trigger", "kept"),
+    [
+        ("Peru expelled two envoys, Reuters said on Monday.", "expelled", []),
+        ("Peru expelled two envoys, the agency reported Monday.", "expelled", []),
+        ("Peru expelled two envoys on Monday, Reuters said.", "expelled", ["Monday"]),
+        ("The two sides said on Monday that they had met.", "said", ["Monday"]),
+    ],
+)
+def test_when_it_was_said_is_not_when_it_happened(text: str, trigger: str, kept: list[str]) -> None:
+    at = text.index(trigger), text.index(trigger) + len(trigger)
+    time = text.index("Monday"), text.index("Monday") + len("Monday")
+    assert [text[slice(*span)] for span in _of_the_event(text, at, [time])] == kept
+
+
+def test_a_place_begins_behind_the_words_that_say_how_near() -> None:
+    text = "Rockets fell near Madrid and outside."
+    spans = [(0, 7), (8, 12), (13, 17), (18, 24), (25, 28), (29, 36)]
+    inside = [False, False, True, True, False, True]
+    found = _spans(text, inside, [False] * 6, spans, [False] * 6)
+    assert [text[slice(*span)] for span in found] == ["Madrid"]
