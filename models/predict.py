@@ -12,6 +12,7 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from eventwire.models import weights
 from eventwire.models.corpus import ROLES, AnnotatedEvent
@@ -25,6 +26,11 @@ DECODING = "decoding.json"
 
 BUDGET = 1024
 """Padded pieces a batch holds; larger ones gain nothing on a CPU, and cost each thread memory."""
+
+READ_TRIGGERS = 8
+READ_WORDS = 16
+"""Triggers are read so many at a time, in sentences filled up to a multiple of so many words:
+oneDNN keeps a kernel for every shape that it has met, and that memory for good."""
 
 
 class Prediction(AnnotatedEvent, frozen=True, kw_only=True):
@@ -210,17 +216,36 @@ class Predictor:
     def reading(
         self, vectors: Tensor, word_mask: Tensor, triggers: Sequence[FoundTrigger]
     ) -> Reading:
-        """`vectors` (batch, words, width), `word_mask` (batch, words); at least one trigger."""
-        marked = torch.zeros(len(triggers), vectors.shape[1], dtype=torch.bool)
-        for row, trigger in enumerate(triggers):
+        """`vectors` (batch, words, width), `word_mask` (batch, words); at least one trigger. More
+        words come back, up to a multiple of `READ_WORDS`."""
+        if rest := -vectors.shape[1] % READ_WORDS:
+            vectors = functional.pad(vectors, (0, 0, 0, rest))
+            word_mask = functional.pad(word_mask, (0, rest))
+        parts = [
+            self._reading(vectors, word_mask, triggers[start : start + READ_TRIGGERS])
+            for start in range(0, len(triggers), READ_TRIGGERS)
+        ]
+        return Reading(
+            inside=torch.cat([part.inside for part in parts])[: len(triggers)],
+            begin=torch.cat([part.begin for part in parts])[: len(triggers)],
+            status=torch.cat([part.status for part in parts])[: len(triggers)],
+        )
+
+    def _reading(
+        self, vectors: Tensor, word_mask: Tensor, triggers: Sequence[FoundTrigger]
+    ) -> Reading:
+        """Of `READ_TRIGGERS`: where there are fewer, the last again and again."""
+        filled = [*triggers, *[triggers[-1]] * (READ_TRIGGERS - len(triggers))]
+        marked = torch.zeros(len(filled), vectors.shape[1], dtype=torch.bool)
+        for row, trigger in enumerate(filled):
             marked[row, trigger.words[0] : trigger.words[1] + 1] = True
         return self.network.read(
             vectors,
             word_mask,
             Triggers(
-                sentence=torch.tensor([t.window for t in triggers], device=self.device),
+                sentence=torch.tensor([t.window for t in filled], device=self.device),
                 words=marked.to(self.device),
-                type=torch.tensor([t.type for t in triggers], device=self.device),
+                type=torch.tensor([t.type for t in filled], device=self.device),
             ),
         )
 

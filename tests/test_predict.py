@@ -9,7 +9,15 @@ import torch
 
 from eventwire.models import predict
 from eventwire.models.corpus import read_corpus
-from eventwire.models.predict import Decoding, Predictor, _glued, _of_the_event, _spans
+from eventwire.models.predict import (
+    READ_TRIGGERS,
+    READ_WORDS,
+    Decoding,
+    Predictor,
+    _glued,
+    _of_the_event,
+    _spans,
+)
 
 SENTENCES = [
     "Rebels captured two pilots near Malha on Tuesday.",
@@ -169,14 +177,17 @@ def test_no_sentences_are_no_work(predictor: Predictor) -> None:
 
 @pytest.mark.parametrize("words_before", [0, 60, 90, 94, 95, 96, 97, 100, 180, 190, 192, 250, 700])
 def test_an_event_is_found_once_wherever_a_window_ends(
-    predictor: Predictor, words_before: int
+    predictor: Predictor, words_before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Of windows, and not of what the model makes of so much prattle: one is an occupation to it.
+    monkeypatch.setattr(predictor, "decoding", Decoding(threshold=0.3))
     sentence = (
         "and so on " * (words_before // 3) + "Rebels captured two pilots near Malha on Tuesday"
     )
     sentence += " and so on" * 40 + "."
-    events = [e for e in predictor.predict([sentence])[0] if e.type == "capture"]
-    assert [sentence[slice(*e.trigger)] for e in events] == ["captured"]
+    found = predictor.predict([sentence])[0]
+    events = [e for e in found if sentence[slice(*e.trigger)] == "captured"]
+    assert len(events) == 1
     assert "two pilots" in [sentence[slice(*span)] for span in events[0].target]
 
 
@@ -247,3 +258,22 @@ def test_a_place_begins_behind_the_words_that_say_how_near() -> None:
     inside = [False, False, True, True, False, True]
     found = _spans(text, inside, [False] * 6, spans, [False] * 6)
     assert [text[slice(*span)] for span in found] == ["Madrid"]
+
+
+def test_what_is_read_has_few_shapes_since_a_kernel_is_kept_for_each(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shapes = set()
+    read = predictor.network.read
+
+    def recorded(vectors, word_mask, triggers):
+        shapes.add((len(triggers.sentence), vectors.shape[1]))
+        return read(vectors, word_mask, triggers)
+
+    monkeypatch.setattr(predictor.network, "read", recorded)
+    found = predictor.predict(
+        [f"Rebels {'and troops ' * n}captured two pilots in Malha." for n in range(20)]
+    )
+    assert all(found)
+    assert {triggers for triggers, _ in shapes} == {READ_TRIGGERS}
+    assert {words % READ_WORDS for _, words in shapes} == {0}
