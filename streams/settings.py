@@ -167,7 +167,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 60.0
     batch_seconds: Annotated[
         float, Meta(gt=0, le=60, description="Estimated work of a batch of articles, seconds.")
-    ] = 2.0
+    ] = 4.0
     linger: Annotated[
         float,
         Meta(ge=0, le=10, description="Seconds an article waits for others to join its batch."),
