@@ -32,7 +32,7 @@ from eventwire.streams.progress import Progress
 from eventwire.streams.replay import NUMBER_HEADER, Chosen, Pacer, Sent, Unsent
 from eventwire.streams.settings import Settings, SettingsError
 from eventwire.streams.standing import until_the_end
-from eventwire.streams.stopping import AtOnce, Stopping, signals
+from eventwire.streams.stopping import AtOnce, Stopped, Stopping, signals
 from eventwire.streams.topics import topics
 
 log = logging.getLogger(__name__)
@@ -168,7 +168,7 @@ def _send_all(
                 journal.save_now_and_then()
             chosen.finish()
             kept.state = "interrupted" if state.stopping.signal else "finished"
-    except (replay.Stopped, AtOnce):
+    except (Stopped, AtOnce):
         kept.state = "interrupted"
     except BaseException:
         kept.state = "interrupted" if state.stopping.signal else "failed"

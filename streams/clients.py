@@ -5,6 +5,8 @@ reason and the settings to look at.
 """
 
 import contextlib
+import functools
+import inspect
 import logging
 import socket
 import ssl
@@ -25,6 +27,7 @@ from kafka.errors import (
 
 from eventwire.streams import login
 from eventwire.streams.settings import Settings, variable
+from eventwire.streams.stopping import held
 
 Client = TypeVar("Client")
 
@@ -37,7 +40,7 @@ class BrokerError(Exception):
 
 
 def admin(settings: Settings) -> KafkaAdminClient:
-    return _connect(settings, lambda: KafkaAdminClient(**client_options(settings)))
+    return _connect(settings, lambda: _Admin(**client_options(settings)))
 
 
 @contextlib.contextmanager
@@ -45,7 +48,7 @@ def producer(settings: Settings) -> Iterator[KafkaProducer]:
     """A producer that waits for all replicas; look at every future that its `send` returns."""
     client = _connect(
         settings,
-        lambda: KafkaProducer(
+        lambda: _Producer(
             **client_options(settings),
             acks="all",
             # One record of the largest size, and the 61 bytes of a batch around it.
@@ -108,6 +111,38 @@ def reader(
     return consumer
 
 
+def _uninterrupted(client: type[Client]) -> type[Client]:
+    """The client, in whose methods signals wait, see `stopping.held`.
+
+    What a handler raises may end in kafka-python's event loop, which takes it for a failed request
+    and goes on, or leave one of its locks taken for ever.
+    """
+
+    def method(inner: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(inner)
+        def outer(*args: Any, **kwargs: Any) -> Any:
+            with held():
+                return inner(*args, **kwargs)
+
+        return outer
+
+    for name, value in inspect.getmembers(client, inspect.isfunction):
+        if name in ("__init__", "__exit__") or not name.startswith("_"):
+            setattr(client, name, method(value))
+    return client
+
+
+@_uninterrupted
+class _Admin(KafkaAdminClient):  # type: ignore[misc]
+    pass
+
+
+@_uninterrupted
+class _Producer(KafkaProducer):  # type: ignore[misc]
+    pass
+
+
+@_uninterrupted
 class _Reader(KafkaConsumer):  # type: ignore[misc]
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(**options)

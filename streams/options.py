@@ -580,6 +580,12 @@ def _add_teach(sub: argparse.ArgumentParser) -> None:
         help="the large network, as `eventwire train --teacher` writes it",
     )
     sub.add_argument(
+        "--beside",
+        type=Path,
+        metavar="FOLDER",
+        help="shards of another teacher: look at their sentences, and write the mean of both",
+    )
+    sub.add_argument(
         "--texts",
         type=Path,
         metavar="FILE",

@@ -18,6 +18,7 @@ from eventwire.streams.decode import Refusal
 from eventwire.streams.feeds import Feed, FeedError, Line, published
 from eventwire.streams.outputs import RUN_ID_HEADER, Record, timestamp
 from eventwire.streams.settings import Settings, variable
+from eventwire.streams.stopping import Stopped
 from eventwire.streams.topics import expect, topics
 
 CE_TYPE_ARTICLE = "news.article.v1"
@@ -30,10 +31,6 @@ MAX_UNACKNOWLEDGED = 1000
 
 IDLE_SECONDS = 0.5
 """Of waiting for the next article, from which on what was sent is settled first."""
-
-
-class Stopped(Exception):  # noqa: N818
-    """Nothing more is to be sent; what was is waited for."""
 
 
 class Sent(NamedTuple):

@@ -1,18 +1,22 @@
-"""How a replay is stopped: Ctrl-C, SIGTERM and SIGHUP let it settle what it has sent."""
+"""How commands are stopped: Ctrl-C, SIGTERM and SIGHUP wait where an exception would do harm."""
 
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-from eventwire.streams.replay import Stopped
+
+class Stopped(Exception):  # noqa: N818
+    """Nothing more is to be sent; what was is waited for."""
 
 
 class Stopping:
-    """Ctrl-C ends the choosing: what was sent is waited for, so that the manifest tells all of it.
-    A second one ends everything at once."""
+    """Of a replay: Ctrl-C ends the choosing, and what was sent is waited for, so that the manifest
+    tells all of it. A second one ends everything at once."""
 
     def __init__(self) -> None:
         self.signal = 0
@@ -66,11 +70,43 @@ class AtOnce(BaseException):
 def signals() -> Iterator[Stopping]:
     """Within, these signals only tell; one that was ignored, as under nohup, still is."""
     stopping = Stopping()
-    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
-    numbers = {one for one in numbers if signal.getsignal(one) != signal.SIG_IGN}
-    before = {number: signal.signal(number, stopping) for number in numbers}
+    before = _handle(stopping)
     try:
         yield stopping
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def held() -> Iterator[None]:
+    """Within, a signal waits for the end; a second one does not."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) > 1 and callable(handler := before[number]):
+            handler(number, frame)
+
+    before = _handle(wait)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+    """Set for what ends a program; returns the handlers before. What was ignored, as under nohup,
+    still is."""
+    numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in numbers}
+    before = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
+    for number in before:
+        signal.signal(number, handler)
+    return dict(before)

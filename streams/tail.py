@@ -60,8 +60,8 @@ def tail(
     idle: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[bytes, Event | None]]:
     """Key or value and event of every record of the events topic, without end: of those that come
-    from now on, of those since `since` (seconds since 1970) too, or of all. `idle` is called every
-    second in which none comes.
+    from now on, of those since `since` (seconds since 1970) too, or of all. `idle` is called now
+    and then while none comes.
 
     A retraction has no event, and its key instead of a value. Records that are not events, as
     another producer may have sent, are skipped.
@@ -78,7 +78,7 @@ def tail(
                 if start is not None:  # else nothing has come since then: from where it ended
                     consumer.seek(partition, start.offset)
         while True:
-            arrived = consumer.poll(timeout_ms=1000)
+            arrived = consumer.poll(timeout_ms=250)  # in which a signal waits
             if not arrived:
                 idle()
                 connection.check()

@@ -375,7 +375,7 @@ def test_a_demo_that_is_ended_by_a_signal_leaves_nothing_behind(tmp_path, number
         port = demo.broker_port()
         demo.wait_for("eventwire.streams.inference")
         demo.process.send_signal(number)
-        ended, out, errors = demo.finish(20)
+        ended, out, errors = demo.finish()
         assert demo.left_behind(port) == []
     assert ended == status
     assert (out, errors) == ([], [])
@@ -402,7 +402,7 @@ def test_ctrl_c_to_the_whole_terminal_ends_a_demo_without_a_word(tmp_path):
         port = demo.broker_port()
         demo.wait_for("eventwire.streams.cli worker")
         os.killpg(demo.process.pid, signal.SIGINT)
-        ended, out, errors = demo.finish(20)
+        ended, out, errors = demo.finish()
         assert demo.left_behind(port) == []
     assert (ended, out, errors) == (130, [], [])
 

@@ -391,6 +391,25 @@ def test_a_taught_example_comes_back_from_its_shard(tmp_path: Path) -> None:
             assert torch.equal(one.begin, other.begin)
 
 
+def test_two_teachers_teach_their_mean(tmp_path: Path) -> None:
+    predictor = predict.load(predict.DEFAULT_MODEL)
+    rows = [("a", "Rebels captured two pilots near Malha, and the ministry denied it on Monday.")]
+    _, (other,) = teach.look(predictor, rows)
+    assert len(other.triggers) >= 2
+    unsure = replace(
+        other,
+        labels=torch.full_like(other.labels, 0.5),
+        triggers=[replace(t, inside=torch.ones_like(t.inside)) for t in other.triggers[1:]],
+    )
+    (mean,) = teach.beside(predictor, [unsure])
+    assert mean.words == other.words
+    assert torch.allclose(mean.labels.float(), other.labels.float() / 2 + 0.25, atol=2e-3)
+    for one, its in zip(mean.triggers, other.triggers[1:], strict=True):
+        assert (one.words, one.type) == (its.words, its.type)
+        assert torch.allclose(one.inside.float(), its.inside.float() / 2 + 0.5, atol=2e-3)
+        assert torch.allclose(one.status, its.status, atol=2e-3)
+
+
 def test_what_is_annotated_is_not_taught(tmp_path: Path) -> None:
     texts = tmp_path / "texts.jsonl.gz"
     rows = [{"id": str(n), "text": f"Sentence {n % 7}."} for n in range(9)]
