@@ -2,7 +2,8 @@
 
 The small network learns from it beside the annotations (`eventwire train --taught FOLDER`). A shard
 holds what the teacher sees in 1,000 sentences, without their texts; a stopped run goes on with the
-shards that are missing.
+shards that are missing. A second network can look at the sentences of such shards: the mean of both
+is righter than either.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from eventwire.models import predict
 from eventwire.models.datasets import (
     EVALUATION,
     TRAINING,
+    UNLABELLED,
     TrainingError,
     normalised,
     read_sentences,
@@ -43,13 +45,20 @@ LENGTHS = range(6, 120)
 def run(arguments: argparse.Namespace) -> None:
     """What the options of `eventwire teach` ask for. Raises WeightsError for the teacher,
     AnnotationError and OSError for the texts."""
-    annotated = [s for file in TRAINING + EVALUATION for s in read_sentences(file, arguments.texts)]
+    annotated = [s for file in TRAINING + EVALUATION for s in read_sentences(file, UNLABELLED)]
     known = {normalised(sentence.text) for sentence in annotated}
     dtype = torch.bfloat16 if predict.fast_bfloat16() else torch.float32
     teacher = predict.load(arguments.teacher, device=predict.device(), dtype=dtype)
     teacher.decoding = replace(teacher.decoding, threshold=THRESHOLD, least=0.0)
-    chosen = choose(arguments.texts, known, arguments.sentences)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.beside:
+        for shard, ids, examples in read_shards(arguments.beside, arguments.texts, teacher.reader):
+            path = arguments.out / shard.name
+            if not path.exists():
+                write(path, ids, beside(teacher, examples))
+                log.info("%s: the mean of two", path)
+        return
+    chosen = choose(arguments.texts, known, arguments.sentences)
     for number, start in enumerate(range(0, len(chosen), SHARD)):
         path = arguments.out / f"{number:04}.safetensors"
         if path.exists():
@@ -76,7 +85,6 @@ def read_texts(path: Path) -> Iterator[tuple[str, str]]:
             yield row["id"], row["text"]
 
 
-@torch.inference_mode()
 def look(
     teacher: predict.Predictor, sentences: Sequence[tuple[str, str]]
 ) -> tuple[list[str], list[Example]]:
@@ -87,19 +95,64 @@ def look(
         for (id_, _), words in zip(sentences, read, strict=True)
         if len(words.ids) in LENGTHS
     ]
+    return [id_ for id_, _ in kept], _look(teacher, [words for _, words in kept])
+
+
+def beside(teacher: predict.Predictor, examples: Sequence[Example]) -> list[Example]:
+    """The mean of `examples`, another teacher's, and what `teacher` makes of the same triggers."""
+    triggers = [example.triggers for example in examples]
+    own = _look(teacher, [example.words for example in examples], triggers)
+    return [
+        replace(
+            one,
+            labels=_mean(one.labels, other.labels),
+            triggers=[
+                replace(
+                    t,
+                    status=_mean(t.status, o.status),
+                    inside=_mean(t.inside, o.inside),
+                    begin=_mean(t.begin, o.begin),
+                )
+                for t, o in zip(one.triggers, other.triggers, strict=True)
+            ],
+        )
+        for one, other in zip(examples, own, strict=True)
+    ]
+
+
+def _mean(one: Tensor, other: Tensor) -> Tensor:
+    return torch.stack([one.float(), other.float()]).mean(0).half()
+
+
+@torch.inference_mode()
+def _look(
+    teacher: predict.Predictor,
+    read: Sequence[Words],
+    triggers: Sequence[Sequence[Trigger]] | None = None,
+) -> list[Example]:
+    """With `triggers`, those of every sentence, it finds none of its own."""
     examples: dict[int, Example] = {}
-    for group in batches([len(words.ids) for _, words in kept], predict.BUDGET):
-        batch = [kept[i][1] for i in group]
-        for index, example in zip(group, _look(teacher, batch), strict=True):
-            examples[index] = example
-    return [id_ for id_, _ in kept], [examples[index] for index in range(len(kept))]
+    for group in batches([len(words.ids) for words in read], predict.BUDGET):
+        given = None if triggers is None else [triggers[i] for i in group]
+        batch = _look_at_batch(teacher, [read[i] for i in group], given)
+        examples |= zip(group, batch, strict=True)
+    return [examples[index] for index in range(len(read))]
 
 
-def _look(teacher: predict.Predictor, batch: list[Words]) -> list[Example]:
+def _look_at_batch(
+    teacher: predict.Predictor, batch: list[Words], given: list[Sequence[Trigger]] | None
+) -> list[Example]:
     pieces = teacher.reader.pieces(batch).to(teacher.device)
     vectors = teacher.network.encode(pieces)
     labels = teacher.network.trigger_logits(vectors).float().softmax(-1).cpu()
-    found = teacher.triggers(labels, pieces.word_mask.cpu())
+    if given is None:
+        found = teacher.triggers(labels, pieces.word_mask.cpu())
+    else:
+        found = [
+            predict.FoundTrigger(row, (t.words[0], t.words[-1]), t.type, 1.0)
+            for row, triggers in enumerate(given)
+            for t in triggers
+        ]
     taught: list[list[Trigger]] = [[] for _ in batch]
     if found:
         reading = teacher.reading(vectors, pieces.word_mask, found)
@@ -142,14 +195,25 @@ def write(path: Path, ids: list[str], examples: Sequence[Example]) -> None:
 
 def read(folder: Path, texts: Path, reader: WordReader) -> list[Example]:
     """The taught examples as `reader` reads their texts. Raises OSError, TrainingError."""
+    shards = read_shards(folder, texts, reader)
+    return [example for _, _, examples in shards for example in examples]
+
+
+def read_shards(
+    folder: Path, texts: Path, reader: WordReader
+) -> Iterator[tuple[Path, list[str], list[Example]]]:
+    """Every shard, the ids of its sentences and their examples, see `read`."""
     shards = sorted(folder.glob("*.safetensors"))
     if not shards:
         raise TrainingError(f"{folder}: expected shards of `eventwire teach`, came none")
     stored = dict(read_texts(texts))
-    return [example for shard in shards for example in _read(shard, stored, reader)]
+    for shard in shards:
+        yield shard, *_read(shard, stored, reader)
 
 
-def _read(shard: Path, texts: dict[str, str], reader: WordReader) -> list[Example]:
+def _read(
+    shard: Path, texts: dict[str, str], reader: WordReader
+) -> tuple[list[str], list[Example]]:
     with safetensors.safe_open(shard, "pt") as stored:
         ids = json.loads(stored.metadata()["ids"])
         tensors: dict[str, Tensor] = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
@@ -170,4 +234,4 @@ def _read(shard: Path, texts: dict[str, str], reader: WordReader) -> list[Exampl
             raise TrainingError(
                 f"{shard}: expected {count} words in {id_!r}, came {len(words.spans)}"
             )
-    return [Example(*parts) for parts in zip(read, labels, triggers, strict=True)]
+    return ids, [Example(*parts) for parts in zip(read, labels, triggers, strict=True)]
