@@ -197,7 +197,7 @@ def test_a_producer_whose_broker_died_is_left_behind_within_seconds():
             broker.stop()
             producer.send("t", b"2")
         del producer
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20  # records wait for 30 s, and a `close` for ever
 
 
 # ------------------------------------------------------------------------------------------ TLS

@@ -100,7 +100,7 @@ async def test_a_frozen_coder_is_killed_at_the_batchs_deadline(new_coder: NewCod
     began = time.monotonic()
     coded = await coder.code(articles("FREEZE", "They met."), 0.01)
     assert outcomes(coded.results) == ["coder_crash", "coded"]
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 async def test_a_coder_killed_between_batches_is_replaced(new_coder: NewCoder) -> None:

