@@ -135,7 +135,7 @@ def replay(loaded: Settings, options: argparse.Namespace) -> int:
 
 
 def tail(loaded: Settings, options: argparse.Namespace) -> int:
-    from eventwire.streams import tail
+    from eventwire.streams import tail, terminal
 
     wanted = tail.Filter(frozenset(options.type), frozenset(options.status), options.min_confidence)
     as_json = options.json or not sys.stdout.isatty()
@@ -152,7 +152,7 @@ def tail(loaded: Settings, options: argparse.Namespace) -> int:
                 print(tail.retraction_line(value), flush=True)
         elif wanted(event):
             if as_json:
-                print(tail.harmless_json(value), flush=True)
+                print(terminal.harmless_json(value), flush=True)
             else:
                 show(event)
     return DONE
@@ -182,7 +182,7 @@ def export(loaded: Settings, options: argparse.Namespace) -> int:
 def compare(loaded: Settings, options: argparse.Namespace) -> int:
     import msgspec
 
-    from eventwire.streams import compare, tail
+    from eventwire.streams import compare, terminal
 
     both = options.min_confidence or 0.0
     thresholds = [
@@ -197,7 +197,7 @@ def compare(loaded: Settings, options: argparse.Namespace) -> int:
         examples=options.examples,
     )
     if options.json:
-        print(tail.harmless_json(msgspec.json.encode(found)))
+        print(terminal.harmless_json(msgspec.json.encode(found)))
     else:
         print(compare.page(found))
     return DONE

@@ -7,11 +7,12 @@ from typing import BinaryIO
 
 import msgspec
 
-from eventwire.models.records import Article
+from eventwire.models.records import Article, Event
 from eventwire.models.seam import Coder
 from eventwire.streams.decode import Refusal
 from eventwire.streams.feeds import Counts, Feed, Reports, counted
 from eventwire.streams.settings import Settings, SettingsError, variable
+from eventwire.streams.terminal import harmless_json
 
 BATCH_ARTICLES = 64
 BATCH_CHARACTERS = 200_000
@@ -52,15 +53,17 @@ def load_coder(settings: Settings) -> Coder:
 def code(feed: Feed, coder: Coder, out: BinaryIO, *, min_confidence: float) -> Summary:
     """Write the events of `feed` to `out`, a JSON object a line, in the order of the feed.
 
-    Lines and articles that fail are logged with their place and reason, and counted.
+    Lines and articles that fail are logged with their place and reason, and counted. A terminal
+    gets no character that it would obey.
     """
     summary = Summary(feed.counts)
+    encode = _harmless if out.isatty() else msgspec.json.encode
     with Reports() as reports:
         for batch in _batches(feed, reports):
             articles = [article for _, article in batch]
             for (where, _), coding in zip(batch, coder.code(articles), strict=True):
                 events = [e for e in coding.events if e.confidence >= min_confidence]
-                out.writelines(msgspec.json.encode(event) + b"\n" for event in events)
+                out.writelines(encode(event) + b"\n" for event in events)
                 summary.events += len(events)
                 if coding.outcome == "failed":
                     reports.add(f"{where}: {coding.reason}")
@@ -72,6 +75,10 @@ def code(feed: Feed, coder: Coder, out: BinaryIO, *, min_confidence: float) -> S
                     summary.no_event += 1
             out.flush()
     return summary
+
+
+def _harmless(event: Event) -> bytes:
+    return harmless_json(msgspec.json.encode(event)).encode()
 
 
 def _batches(feed: Feed, reports: Reports) -> Iterator[list[tuple[str, Article]]]:

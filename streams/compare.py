@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from eventwire.models.records import Article, Event, Participant, Span
-from eventwire.streams import feeds, tail
+from eventwire.streams import feeds, tail, terminal
 from eventwire.streams.export import decode_event
 from eventwire.streams.feeds import FeedError, Reports, counted
 from eventwire.streams.formats import Reading, find, open_source
@@ -360,7 +360,7 @@ def _page(found: Comparison) -> Iterator[str]:
     yield f"{'type':<18}{'A':>7}{'B':>7}{'same':>7}{'changed':>9}{'lost':>7}{'gained':>8}"
     for name, row in differing.items():
         yield (
-            f"{tail.visible(name):<18}{row.a:>7}{row.b:>7}{row.same:>7}{row.changed:>9}"
+            f"{terminal.visible(name):<18}{row.a:>7}{row.b:>7}{row.same:>7}{row.changed:>9}"
             f"{row.lost:>7}{row.gained:>8}"
         )
     if found.examples:
@@ -374,7 +374,7 @@ def _side(letter: str, side: Side) -> str:
     events = f"{counted(side.events, 'event')} of {counted(side.articles, 'article')}"
     least = f", of {side.min_confidence:g} or more" if side.min_confidence else ""
     models = [
-        f"{' '.join(tail.visible(model).split()[:-1])} ({model.split()[-1][:8]})"
+        f"{' '.join(terminal.visible(model).split()[:-1])} ({model.split()[-1][:8]})"
         for model in side.models
     ]
     more = f" and {len(models) - 3} more" if models[3:] else ""
@@ -385,7 +385,7 @@ def _side(letter: str, side: Side) -> str:
 
 
 def _article(example: Example) -> str:
-    return tail.visible(example.event.article.id)
+    return terminal.visible(example.event.article.id)
 
 
 def _what_changed(example: Example) -> Iterator[str]:
@@ -406,7 +406,7 @@ def _value(event: Event, field: str) -> str:
 def _said(one: object) -> str:
     """The words of a span, and what they were found to mean."""
     if not isinstance(one, Span):
-        return tail.visible(str(one))
+        return terminal.visible(str(one))
     meant = [getattr(one, name, None) for name in ("name", "country", "sector", "value")]
-    known = " ".join(tail.visible(str(said)) for said in meant if said is not None)
-    return f"“{tail.visible(one.text)}”" + (f" ({known})" if known else "")
+    known = " ".join(terminal.visible(str(said)) for said in meant if said is not None)
+    return f"“{terminal.visible(one.text)}”" + (f" ({known})" if known else "")

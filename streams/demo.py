@@ -25,7 +25,7 @@ from eventwire.streams.outputs import LedgerRecord
 from eventwire.streams.replay import Pacer, Sent, Unsent, replay
 from eventwire.streams.scratch import Scratch
 from eventwire.streams.settings import Settings, to_environment
-from eventwire.streams.tail import visible
+from eventwire.streams.terminal import visible
 from eventwire.streams.topics import Topics, create_missing, topics
 
 log = logging.getLogger(__name__)

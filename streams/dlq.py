@@ -33,7 +33,7 @@ from eventwire.streams.feeds import Reports
 from eventwire.streams.outputs import LedgerRecord, Record, timestamp
 from eventwire.streams.settings import Settings, variable
 from eventwire.streams.standing import until_the_end
-from eventwire.streams.tail import printable, visible
+from eventwire.streams.terminal import printable, visible
 from eventwire.streams.topics import Topic, topics
 
 log = logging.getLogger(__name__)

@@ -1,9 +1,7 @@
 """Events as they arrive, a line each for people or as they are for programs."""
 
 import itertools
-import json
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ import msgspec
 from eventwire.models.records import Event, Participant, Span
 from eventwire.streams import clients
 from eventwire.streams.settings import Settings
+from eventwire.streams.terminal import visible
 from eventwire.streams.topics import topics
 
 log = logging.getLogger(__name__)
@@ -21,15 +20,6 @@ CHECK_SECONDS = 5.0
 """Between two looks whether silent brokers are still there."""
 EVIDENCE_CHARACTERS = 110
 """Of the sentence, around the trigger, in a line for people."""
-
-_BLANK = re.compile(r"\s+")
-# What a terminal or an editor would obey instead of showing it: C0 and C1 controls, what turns the
-# direction of writing, separates lines, or is not seen (annotations, tags, a byte order mark). The
-# joiners that Persian, Hindi and emoji are written with pass.
-_CONTROL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
 
 _PLAIN, _DIM = "\x1b[0m", "\x1b[2m"
 _BY_QUAD_CLASS = {1: "\x1b[1;32m", 2: "\x1b[1;32m", 3: "\x1b[1;33m", 4: "\x1b[1;31m"}
@@ -140,27 +130,6 @@ def line(event: Event, *, color: bool = False) -> str:
 
 def retraction_line(key: bytes) -> str:
     return f"retracted  {visible(key.decode(errors='replace'))}"
-
-
-def visible(text: str) -> str:
-    """On one line, with what a terminal would obey spelt out as `\\x1b`."""
-    return _CONTROL.sub(_escape, _BLANK.sub(" ", text)).strip()
-
-
-def printable(value: bytes) -> str:
-    """On as many lines as it has; what a terminal would obey, or is no UTF-8, spelt out."""
-    text = value.decode(errors="backslashreplace")
-    return _CONTROL.sub(lambda match: match[0] if match[0] in "\n\t" else _escape(match), text)
-
-
-def harmless_json(value: bytes) -> str:
-    """JSON of the same meaning on one line, without controls that JSON may leave as they are."""
-    compact = msgspec.json.encode(msgspec.json.decode(value)).decode()
-    return _CONTROL.sub(lambda match: json.dumps(match[0])[1:-1], compact)
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
 
 
 def _names(spans: Sequence[Span]) -> str:

@@ -41,6 +41,23 @@ def test_events_below_the_least_confidence_are_left_out():
     assert summary.no_event == 1
 
 
+def test_a_terminal_gets_nothing_that_it_would_obey():
+    class Terminal(io.BytesIO):
+        def isatty(self):
+            return True
+
+    def written(out):
+        line = article(1, "Min\u202eisters met in \x9b31mGeneva.")
+        feed = Feed("feed.jsonl", io.BytesIO(line), max_bytes=1_048_576)
+        code(feed, FakeCoder(), out, min_confidence=0.0)
+        return out.getvalue().decode()
+
+    raw, shown = written(io.BytesIO()), written(Terminal())
+    assert {"\u202e", "\x9b"} <= set(raw)
+    assert not {"\u202e", "\x9b"} & set(shown)
+    assert json.loads(shown) == json.loads(raw)
+
+
 def test_bad_lines_and_failed_articles_are_told_with_their_place_and_the_rest_is_coded(caplog):
     with caplog.at_level(logging.WARNING):
         events, summary = run(article(1), b"{", b"", article(4, "FAIL"), article(5))

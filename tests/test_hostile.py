@@ -18,7 +18,8 @@ from eventwire.models.coder import EventCoder, load_coder
 from eventwire.models.records import Article
 from eventwire.models.text import canonical, sentences
 from eventwire.streams.decode import Refusal, decode
-from eventwire.streams.tail import harmless_json, line
+from eventwire.streams.tail import line
+from eventwire.streams.terminal import harmless_json
 
 WHERE = "news.articles.v1[0] offset 1841"
 EVIL = st.text(

@@ -31,11 +31,10 @@ from eventwire.streams.tail import (
     EVIDENCE_CHARACTERS,
     Connection,
     Filter,
-    harmless_json,
     line,
     tail,
-    visible,
 )
+from eventwire.streams.terminal import harmless_json, visible
 
 broker = on_both_brokers()
 
