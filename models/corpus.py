@@ -32,6 +32,9 @@ CORPUS = Path(__file__).with_name("corpus")
 STANDOFF = CORPUS / "unlabelled.standoff.jsonl"
 """Our annotations of sentences of ../shared/data/unlabelled.jsonl.gz, without their texts."""
 
+FEED_STANDOFF = CORPUS / "guardian.standoff.jsonl"
+"""The same of ../shared/feeds/guardian.jsonl."""
+
 ROLES = ("actor", "target", "place", "time", "source")
 """Fields of an event that hold any number of spans."""
 
@@ -101,23 +104,24 @@ def read_standoff(path: Path, texts: Path) -> list[AnnotatedSentence]:
     """Annotations of sentences that are not ours to publish, joined with their texts.
 
     `path` has a JSON object a line: id, sha256 (of the text, its first 16 digits) and events;
-    `texts` is gzipped JSON lines of id and text. Raises AnnotationError where a text is missing or
-    is not the one that was annotated.
+    `texts` is JSON lines of id and text, gzipped or not: of the sentences, or where `within` says
+    which part it is, of the articles that the ids name up to their last hyphen. Raises
+    AnnotationError where a text is missing or is not the one that was annotated.
     """
     try:
         wanted = msgspec.json.Decoder(_StandOff).decode_lines(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise AnnotationError(f"{path}: expected stand-off annotations: {error}") from error
-    ids = {each.id for each in wanted}
+    ids = {each.text_id for each in wanted}
     try:
-        with gzip.open(texts) as lines:
+        with gzip.open(texts) if texts.suffix == ".gz" else texts.open("rb") as lines:
             decoder = msgspec.json.Decoder(_Text)
             found = {each.id: each.text for each in map(decoder.decode, lines) if each.id in ids}
     except (gzip.BadGzipFile, EOFError, zlib.error, ValueError) as error:
-        raise AnnotationError(f"{texts}: expected gzipped JSON lines of texts: {error}") from error
+        raise AnnotationError(f"{texts}: expected JSON lines of texts: {error}") from error
     sentences = []
     for number, each in enumerate(wanted, 1):
-        text = found.get(each.id, "")
+        text = found.get(each.text_id, "")[slice(*each.within or (None,))]
         if sha256(text.encode()).hexdigest()[:16] != each.sha256:
             raise AnnotationError(f"{path}:{number}: {texts} has another text for {each.id!r}")
         sentence = AnnotatedSentence(each.id, text, each.events)
@@ -130,6 +134,11 @@ class _StandOff(msgspec.Struct, frozen=True):
     id: str
     sha256: str
     events: list[AnnotatedEvent]
+    within: tuple[int, int] | None = None
+
+    @property
+    def text_id(self) -> str:
+        return self.id.rpartition("-")[0] if self.within else self.id
 
 
 class _Text(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from eventwire.models import weights
 from eventwire.models.corpus import ROLES, AnnotatedEvent
-from eventwire.models.network import EventNetwork, Reading, Triggers
+from eventwire.models.network import EventNetwork, Pieces, Reading, Triggers
 from eventwire.models.packed import encoder
 from eventwire.models.records import Stats, Status
 from eventwire.models.words import TOKENIZER, WordReader, Words, batches, windows
@@ -122,6 +122,19 @@ class Predictor:
         self.stats = Stats()
         self.unknown_shares: list[float] = []
         """Of each sentence of the last `predict`, see `WordReader.unknown_share`."""
+
+    def remember(self) -> None:
+        """Encode what comes again only once, for one decoding after the other of the same."""
+        encode = self._encode
+        encoded: dict[tuple[bytes, bytes], Tensor] = {}
+
+        def remembered(pieces: Pieces) -> Tensor:
+            key = pieces.ids.cpu().numpy().tobytes(), pieces.case.cpu().numpy().tobytes()
+            if key not in encoded:
+                encoded[key] = encode(pieces)
+            return encoded[key]
+
+        self._encode = remembered
 
     def predict(self, sentences: Sequence[str]) -> list[list[Prediction]]:
         """Events of each sentence, in order of their triggers."""

@@ -383,6 +383,7 @@ def choose_decoding(folder: Path, validation: Sequence[AnnotatedSentence]) -> pr
     how probable a type must be, with the best type F1; the bias of the status; a
     calibration."""
     predictor = predict.load(folder)
+    predictor.remember()
     texts = [sentence.text for sentence in validation]
 
     def scored(decoding: predict.Decoding) -> scores.Scores:

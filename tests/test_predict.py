@@ -154,6 +154,24 @@ def test_a_sentence_has_the_same_result_to_the_last_bit_in_any_batch_and_any_num
     assert predictor.predict(shuffled) == [alone[sentences.index(s)] for s in shuffled]
 
 
+def test_what_a_predictor_remembers_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["Rebels captured two pilots near Malha.", "rebels captured two pilots near malha."]
+    texts += [f"Minister {n} met his colleague and denied the report." for n in range(80)]
+    predictor = predict.load(predict.DEFAULT_MODEL)
+    found = predictor.predict(texts)
+    calls, encode = [], predictor._encode
+    monkeypatch.setattr(predictor, "_encode", lambda pieces: calls.append(1) or encode(pieces))
+    predictor.remember()
+    assert predictor.predict(texts) == found
+    often = len(calls)
+    chosen = predictor.decoding
+    predictor.decoding = replace(chosen, threshold=1.0)
+    assert not any(predictor.predict(texts))
+    predictor.decoding = chosen
+    assert predictor.predict(texts) == found
+    assert len(calls) == often
+
+
 def test_the_threads_of_a_predictor_are_its_own() -> None:
     before = torch.get_num_threads()
     predictor = predict.load(predict.DEFAULT_MODEL, threads=before + 1)

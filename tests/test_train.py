@@ -128,6 +128,20 @@ def test_standoff_annotations_refuse_another_text(tmp_path: Path) -> None:
         read_standoff(standoff, texts)
 
 
+def test_standoff_annotations_find_their_part_of_an_article(tmp_path: Path) -> None:
+    standoff, texts = standoff_files(tmp_path, text="")
+    line = json.loads(standoff.read_text())
+    standoff.write_text(json.dumps({**line, "id": "x-1-s0", "within": [5, 32]}) + "\n")
+    feed = texts.with_name("feed.jsonl")
+    article = {"id": "x-1", "text": "Yes. Rebels captured two pilots. No.", "source": "Paper"}
+    feed.write_text(json.dumps(article) + "\n")
+    (read,) = read_standoff(standoff, feed)
+    assert (read.id, read.text) == ("x-1-s0", "Rebels captured two pilots.")
+    standoff.write_text(json.dumps({**line, "id": "x-1-s0", "within": [6, 32]}) + "\n")
+    with pytest.raises(AnnotationError, match="has another text for 'x-1-s0'"):
+        read_standoff(standoff, feed)
+
+
 def standoff_files(folder: Path, *, text: str) -> tuple[Path, Path]:
     digest = sha256(b"Rebels captured two pilots.").hexdigest()[:16]
     event = {"type": "capture", "status": "occurred", "trigger": [7, 15]}
