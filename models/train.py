@@ -411,9 +411,15 @@ KEPT = 0.65
 
 
 def status_merit(found: scores.Scores) -> float:
-    """Accuracy of the status, less what the recall of a rare one lacks of `KEPT`."""
+    """Accuracy of the status, less what the recall of a rare one lacks of `KEPT` beyond its
+    standard error: of some forty events, one alone would decide."""
     recalls = found.status_recall()
-    lacking = sum(max(0.0, KEPT - (recalls[status] or 0.0)) for status in RARE)
+    lacking = 0.0
+    for status in RARE:
+        events = sum(count for (gold, _), count in found.status.items() if gold == status)
+        if events:
+            error = math.sqrt(KEPT * (1 - KEPT) / events)
+            lacking += max(0.0, KEPT - error - (recalls[status] or 0.0))
     return found.status_accuracy() - lacking
 
 

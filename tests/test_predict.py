@@ -206,7 +206,7 @@ def test_an_event_is_found_once_wherever_a_window_ends(
     found = predictor.predict([sentence])[0]
     events = [e for e in found if sentence[slice(*e.trigger)] == "captured"]
     assert len(events) == 1
-    assert "two pilots" in [sentence[slice(*span)] for span in events[0].target]
+    assert any("pilots" in sentence[slice(*span)] for span in events[0].target)
 
 
 def test_confidence_is_linear_between_the_points(predictor: Predictor) -> None:

@@ -434,10 +434,17 @@ def test_what_is_annotated_is_not_taught(tmp_path: Path) -> None:
 
 
 def test_accuracy_of_the_status_is_not_bought_with_the_rare_ones() -> None:
-    rare = {(status, status): 8 for status in train.RARE}
-    even = {("occurred", "occurred"): 90, ("occurred", "alleged"): 10} | rare
-    blind = {("occurred", "occurred"): 100, ("alleged", "occurred"): 4} | rare
-    blind["alleged", "alleged"] -= 4
-    first, second = (Scores(status=Counter(counts)) for counts in (even, blind))
-    assert first.status_accuracy() < second.status_accuracy()
-    assert train.status_merit(first) > train.status_merit(second)
+    def found(scale: int, **alleged: int) -> Scores:
+        rare = {(status, status): 8 * scale for status in train.RARE}
+        of_occurred = {("occurred", "occurred"): 100 * scale - alleged["invented"]}
+        of_occurred["occurred", "alleged"] = alleged["invented"]
+        rare["alleged", "alleged"] -= alleged["lost"]
+        pairs = of_occurred | rare | {("alleged", "occurred"): alleged["lost"]}
+        return Scores(status=Counter(pairs))
+
+    even, blind = found(10, invented=100, lost=0), found(10, invented=0, lost=40)
+    assert even.status_accuracy() < blind.status_accuracy()
+    assert train.status_merit(even) > train.status_merit(blind)
+    # Of eight events four may be lost by chance.
+    few = found(1, invented=0, lost=4)
+    assert train.status_merit(few) == few.status_accuracy()
