@@ -80,8 +80,9 @@ def signals() -> Iterator[Stopping]:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Within, a signal waits for the end; a second one does not."""
-    if threading.current_thread() is not threading.main_thread():
+    """Within, a signal waits for the end; a second one does not, nor one that `signals` takes."""
+    told = isinstance(signal.getsignal(signal.SIGINT), Stopping)  # which raises nothing
+    if told or threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
