@@ -45,8 +45,6 @@ LENGTHS = range(6, 120)
 def run(arguments: argparse.Namespace) -> None:
     """What the options of `eventwire teach` ask for. Raises WeightsError for the teacher,
     AnnotationError and OSError for the texts."""
-    annotated = [s for file in TRAINING + EVALUATION for s in read_sentences(file, UNLABELLED)]
-    known = {normalised(sentence.text) for sentence in annotated}
     dtype = torch.bfloat16 if predict.fast_bfloat16() else torch.float32
     teacher = predict.load(arguments.teacher, device=predict.device(), dtype=dtype)
     teacher.decoding = replace(teacher.decoding, threshold=THRESHOLD, least=0.0)
@@ -58,6 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
                 write(path, ids, beside(teacher, examples))
                 log.info("%s: the mean of two", path)
         return
+    annotated = [s for file in TRAINING + EVALUATION for s in read_sentences(file, UNLABELLED)]
+    known = {normalised(sentence.text) for sentence in annotated}
     chosen = choose(arguments.texts, known, arguments.sentences)
     for number, start in enumerate(range(0, len(chosen), SHARD)):
         path = arguments.out / f"{number:04}.safetensors"
