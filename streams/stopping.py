@@ -70,12 +70,8 @@ class AtOnce(BaseException):
 def signals() -> Iterator[Stopping]:
     """Within, these signals only tell; one that was ignored, as under nohup, still is."""
     stopping = Stopping()
-    before = _handle(stopping)
-    try:
+    with _handled_by(stopping):
         yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -92,22 +88,25 @@ def held() -> Iterator[None]:
         if len(came) > 1 and callable(handler := before[number]):
             handler(number, frame)
 
-    before = _handle(wait)
     try:
-        yield
+        with _handled_by(wait) as before:
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
 
 
-def _handle(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
-    """Set for what ends a program; returns the handlers before. What was ignored, as under nohup,
-    still is."""
+@contextmanager
+def _handled_by(handler: Callable[[int, FrameType | None], None]) -> Iterator[dict[int, Any]]:
+    """Within, what ends a program goes to `handler`, but what was ignored, as under nohup, still
+    is; gives the handlers before."""
     numbers = {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
-    before = {number: signal.getsignal(number) for number in numbers}
-    before = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    before: dict[int, Any] = {n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)}
     for number in before:
         signal.signal(number, handler)
-    return dict(before)
+    try:
+        yield before
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
